@@ -1,0 +1,52 @@
+"""The site document: one typed tree of everything an installer decides."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from appliance.site.model.base import E164, Host, Id, Name, Part, Port, Text
+from appliance.site.model.lines import Number, OutboundRoute, Trunk
+from appliance.site.model.people import Device, User
+from appliance.site.model.places import Emergency, Location
+
+
+class Interface(Part):
+    """One of the box's LAN addresses and, where phones reach it through NAT, the address to advertise there."""
+
+    address: Text
+    advertised: Text = ""
+
+
+class Sip(Part):
+    """How the SIP side behaves."""
+
+    codecs: tuple[Literal["pcmu", "pcma", "g722", "opus"], ...] = ("g722", "pcmu", "pcma", "opus")
+    min_expires_seconds: int = Field(default=60, ge=10, le=3600)
+    max_expires_seconds: int = Field(default=3600, ge=60, le=86400)
+    default_expires_seconds: int = Field(default=3600, ge=60, le=86400)
+    rtp_first_port: Port = 20000
+    rtp_ports: int = Field(default=8000, ge=200, le=40000)
+    ring_seconds: int = Field(default=60, ge=5, le=300)
+    max_call_minutes: int = Field(default=0, ge=0)
+    """0: no limit. Never applied to emergency calls."""
+
+
+class Site(Part):
+    """The whole document. Objects are keyed by id: `[users.dana]`."""
+
+    name: Name = "Holdfast"
+    domain: Host = "holdfast.local"
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "US"
+    time_zone: Text = "UTC"
+    main_number: E164 | None = None
+    interfaces: tuple[Interface, ...] = ()
+    sip: Sip = Sip()
+    users: dict[Id, User] = {}
+    devices: dict[Id, Device] = {}
+    trunks: dict[Id, Trunk] = {}
+    numbers: dict[Id, Number] = {}
+    outbound: OutboundRoute = OutboundRoute()
+    locations: dict[Id, Location] = {}
+    emergency: Emergency = Emergency()
