@@ -162,6 +162,8 @@ class Dial:
     """May use the reserved legs."""
     answer_timeout_s: float = 0.0
     """0: the caller of `dial` sets its own deadline and hangs up."""
+    destination: str = ""
+    """A SIP URI; the address a phone behind NAT registered from, say."""
 
 
 @dataclass(frozen=True, slots=True)
