@@ -1,0 +1,101 @@
+"""The test drivers against each other, without the box: what they claim to send and hear must be so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.carrier import Carrier, answer, answer_despite_cancel, refuse, silent
+from tests.support.net import privileged, site_net
+from tests.support.proc import wait_until
+from tests.support.rawsip import RawPeer
+from tests.support.rtp import decode, encode
+from tests.support.sipmsg import parse
+from tests.support.tone import tone, tone_fraction, tone_seconds
+
+
+@pytest.mark.parametrize("payload_type", [0, 8])
+def test_g711_survives_its_own_coding(payload_type: int) -> None:
+    samples = tone(1000, 0.1)
+    error = decode(encode(samples, payload_type), payload_type) - samples
+    assert np.abs(error).max() < 0.02
+    assert np.sqrt((error**2).mean()) < 0.01 * np.sqrt((samples**2).mean()) * 5
+
+
+def test_multipart_bodies_are_taken_apart() -> None:
+    body = b"--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b\r\nContent-Type: application/pidf+xml\r\nContent-ID: <x@y>\r\n\r\n<p/>\r\n--b--\r\n"
+    message = parse(b'INVITE sip:911@x SIP/2.0\r\nc: multipart/mixed;boundary="b"\r\nl: %d\r\n\r\n' % len(body) + body)
+    assert message.sdp == "v=0"
+    assert message.part("application/pidf+xml") == b"<p/>"
+    assert message.parts()[1].headers["content-id"] == "<x@y>"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_carriers_call_each_other_with_audio_both_ways(tmp_path: Path, transport: str) -> None:
+    with Carrier() as a, Carrier() as b:
+        out = a.call(f"sip:100@{b.ip}:{b.port}", (b.ip, b.port), transport=transport)
+        assert out.wait_ringing().status == 180
+        out.wait_answer()
+        incoming = b.wait_call()
+        assert incoming.invite.uri == f"sip:100@{b.ip}:{b.port}"
+        wait_until(lambda: incoming.rtp.heard() >= 60 and out.rtp.heard() >= 60, 5, "RTP both ways")
+        out.rtp.send_digits("19#")
+        wait_until(lambda: incoming.rtp.digits == "19#", 5, "digits")
+        reply = out.hangup()
+        assert reply is not None
+        assert reply.status == 200
+        incoming.wait("BYE")
+        assert tone_fraction(out.record(tmp_path / "a.wav"), seconds=1) >= 0.95
+        assert tone_fraction(incoming.record(tmp_path / "b.wav"), seconds=1) >= 0.95
+
+
+def test_a_carrier_follows_its_plan() -> None:
+    with Carrier() as carrier, Carrier() as caller:
+        carrier.plan = [refuse(488), silent, answer_despite_cancel(0.2), answer(after_s=30)]
+        target, uri = (carrier.ip, carrier.port), f"sip:911@{carrier.ip}"
+        assert caller.call(uri, target).wait_final().status == 488
+        assert not caller.call(uri, target)._replies()
+        carrier.wait_call(1)
+        late = caller.call(uri, target)
+        carrier.wait_call(2)
+        late.cancel()
+        late.wait_answer()
+        cancelled = caller.call(uri, target)
+        cancelled.wait_ringing()
+        cancelled.cancel()
+        assert cancelled.wait_final().status == 487
+        assert [call.error for call in carrier.calls] == [None] * 4
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+def test_a_carrier_checks_registrations_by_digest(algorithm: str) -> None:
+    with Carrier(accounts={"trunk": "secret-1"}, algorithm=algorithm) as carrier, RawPeer() as peer:
+        target, uri = (carrier.ip, carrier.port), f"sip:{carrier.ip}"
+        wrong = peer.request("REGISTER", uri, target, user="trunk", secret="other", headers=[("Expires", "60")])
+        assert wrong.status == 401
+        assert not carrier.registrations
+        right = peer.request("REGISTER", uri, target, user="trunk", secret="secret-1", headers=[("Expires", "60")])
+        assert right.status == 200
+        assert carrier.wait_registered().header("expires") == "60"
+
+
+@pytest.mark.skipif(bool(privileged()), reason=privileged() or "-")
+def test_a_call_crosses_the_nat_and_dies_when_the_wan_is_dropped(tmp_path: Path) -> None:
+    with site_net(phones=1, nat=True) as net:
+        assert net.carrier is not None
+        with Carrier(net.carrier_ip, 5060, ns=net.carrier) as carrier, Carrier(net.box_wan, 5060, ns=net.box) as box:
+            call = box.call(f"sip:911@{net.carrier_ip}", (net.carrier_ip, 5060)).wait_answer()
+            far = carrier.wait_call()
+            assert far.incoming is not None
+            assert far.incoming.source[0] == net.public
+            # The offered address is private: only a carrier that follows the packets hears and is heard.
+            wait_until(lambda: call.rtp.heard() > 25 and far.rtp.heard() > 25, 5, "RTP both ways through the NAT")
+            net.drop_wan()
+            heard = call.rtp.heard()
+            assert call.request("OPTIONS", timeout_s=0.6) is None
+            assert call.rtp.heard() - heard <= 2
+            net.restore_wan()
+            assert call.request("OPTIONS", timeout_s=3) is not None
+            assert tone_seconds(far.record(tmp_path / "far.wav")) > 0.4
