@@ -22,7 +22,7 @@ class User(Part):
 class Device(Part):
     """Anything that registers: a desk phone, a softphone, a door station. Without `owner` it stands alone (row K2)."""
 
-    name: Name = ""
+    name: Text = ""
     owner: Id | None = None
     sip_user: SipUser
     secret: Secret

@@ -1,0 +1,157 @@
+"""Site documents as files: TOML and JSON in, JSON and TOML out."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from appliance.errors import DocumentError, Problem
+from appliance.site.model.site import Site
+from appliance.site.validation import validate
+from appliance.site.wording import path_of, quoted
+
+MAX_BYTES = 8 * 1024 * 1024
+"""A site of thousands of phones is well under one MiB: more is not a site file."""
+
+
+def load_file(path: Path) -> Site:
+    """Read and validate the site file at `path`. Raises DocumentError with every problem; one problem when the file itself cannot be read."""
+    return parse(read_file(path))
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The raw document in `path`, TOML or JSON by suffix, not yet validated. Raises DocumentError with one problem that names the file."""
+    suffix = path.suffix.lower()
+    if suffix not in {".toml", ".json"}:
+        raise _unreadable(path, "is neither a .toml nor a .json file", "a site file ends in .toml or .json")
+    text = _text(path)
+    return _json(path, text) if suffix == ".json" else _toml(path, text)
+
+
+def parse(data: object) -> Site:
+    """Validate a raw document. Raises DocumentError with every problem in it."""
+    site, problems = validate(data)
+    if site is None:
+        count = len(problems)
+        raise DocumentError(f"the site document has {count} problem{'s' if count > 1 else ''}", problems)
+    return site
+
+
+def dump_json(site: Site) -> str:
+    """The whole document as JSON, defaults written out: it means the same to a later version with other defaults. Holds secrets."""
+    return site.model_dump_json(indent=2) + "\n"
+
+
+def dump_toml(site: Site) -> str:
+    """The document as TOML for people, without what stands at its default. Holds secrets."""
+    return "\n".join(_table((), site.model_dump(mode="json", exclude_defaults=True))).strip("\n") + "\n"
+
+
+def _unreadable(path: Path, sentence: str, hint: str) -> DocumentError:
+    name = quoted(path.name).strip('"')
+    return DocumentError(f"{name} {sentence}", (Problem(name, sentence, hint),))
+
+
+def _text(path: Path) -> str:
+    try:
+        # O_NONBLOCK: a pipe of that name must be refused, not waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise _unreadable(path, "is not a file", "give the path of a site file")
+            data = file.read(MAX_BYTES + 1)
+    except IsADirectoryError:
+        raise _unreadable(path, "is not a file", "give the path of a site file") from None
+    except FileNotFoundError:
+        raise _unreadable(path, "does not exist", "check the path") from None
+    except PermissionError:
+        raise _unreadable(path, "may not be read by this user", "change its permissions or run as another user") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise _unreadable(path, f"cannot be read: {error}", "give the path of a site file") from error
+    if len(data) > MAX_BYTES:
+        raise _unreadable(path, "is larger than 8 MiB", "a site file is far smaller: is this another file?")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _unreadable(path, f"is not UTF-8 text (line {line})", "save it as UTF-8") from None
+
+
+def _toml(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise _unreadable(path, "is nested too deeply", "a site file has few levels") from None
+    except ValueError as error:  # TOMLDecodeError, and a number of thousands of digits
+        raise _unreadable(path, f"is not valid TOML: {error}", "correct that place; text belongs in quotes, and a heading may stand only once") from error
+
+
+def _json(path: Path, text: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text, object_pairs_hook=_Object)
+    except RecursionError:
+        raise _unreadable(path, "is nested too deeply", "a site file has few levels") from None
+    except ValueError as error:
+        raise _unreadable(path, f"is not valid JSON: {error}", "correct that place") from error
+    if not isinstance(data, dict):
+        raise _unreadable(path, "does not hold an object", "a JSON site file begins with { and ends with }")
+    twice = tuple(Problem(path_of(loc), "stands twice", "keep one of them") for loc in _repeated(data, ()))
+    if twice:
+        raise DocumentError(f"{path.name} names the same thing twice", twice)
+    return data
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers keys written twice: silently taking the last would lose a phone."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+
+
+def _repeated(value: object, loc: tuple[int | str, ...]) -> Iterator[tuple[int | str, ...]]:
+    if isinstance(value, _Object):
+        yield from ((*loc, key) for key in value.repeated)
+        for key, item in value.items():
+            yield from _repeated(item, (*loc, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _repeated(item, (*loc, index))
+
+
+def _table(names: tuple[str, ...], table: Mapping[str, Any]) -> Iterator[str]:
+    """A TOML table's lines: its plain values first, then the tables below it."""
+    plain = {key: value for key, value in table.items() if value is not None and not _is_table(value)}
+    if names and (plain or not table):
+        yield f"\n[{'.'.join(_key(name) for name in names)}]"
+    yield from (f"{_key(key)} = {_value(value)}" for key, value in plain.items())
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _table((*names, key), value)
+        elif _is_table(value):
+            for item in value:
+                yield f"\n[[{'.'.join(_key(name) for name in (*names, key))}]]"
+                yield from (f"{_key(inner)} = {_value(held)}" for inner, held in item.items() if held is not None)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value))
+
+
+def _key(key: str) -> str:
+    return key if key and all(c.isascii() and (c.isalnum() or c in "_-") for c in key) else json.dumps(key)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(_value(item) for item in value)}]"
+    # JSON's escapes are TOML's, but for surrogate pairs, which ensure_ascii=False avoids, and DEL, which no text field holds.
+    return json.dumps(value, ensure_ascii=False)
