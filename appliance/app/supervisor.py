@@ -1,0 +1,361 @@
+"""Starts the box's processes, keeps them alive, says where they can be reached and stops them (`python -m appliance.app.supervisor`).
+
+A child that dies or falls silent is started again at once. Three crashes in 60 s start it in rescue: it then runs the last site revision that
+ran well, with emergency and local calls only, until a new revision comes into force or the supervisor is started anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import logging
+import os
+import random
+import selectors
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from appliance.app import logs
+from appliance.app.child import EXIT_AGAIN, READY_FD, Reader, Ready, Refused, sentence_of
+from appliance.app.preflight import check_ports, claim_data_folder
+from appliance.app.restarts import Policy, Restarts
+from appliance.app.settings import Settings
+from appliance.errors import HoldfastError
+
+log = logging.getLogger("supervisor")
+
+_PR_SET_PDEATHSIG = 1
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_ALL_S = 8.5
+"""Longest time from the signal to the last KILL, however many children there are."""
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """One process of the box."""
+
+    name: str
+    command: tuple[str, ...]
+    policy: Policy = field(default_factory=Policy)
+
+
+CHILDREN = (ChildSpec("engine", (sys.executable, "-m", "appliance")),)
+"""In starting order; they are stopped in the opposite one."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One entry of the table while the box runs. `process` is None between a death and the next start, which is due at `start_at`."""
+
+    spec: ChildSpec
+    restarts: Restarts
+    process: subprocess.Popen[bytes] | None = None
+    pidfd: int = -1
+    pipe: int = -1
+    reader: Reader = field(default_factory=Reader)
+    ready: Ready | None = None
+    refused: Refused | None = None
+    was_ready: bool = False
+    started: float = 0.0
+    heard: float = 0.0
+    died: float = 0.0
+    start_at: float | None = 0.0
+    last_end: str = ""
+
+    def deadline(self) -> float | None:
+        """When something must be done about this child if nothing happens before."""
+        if self.process is None:
+            return self.start_at
+        policy = self.spec.policy
+        return self.heard + policy.silence_limit_s if self.ready else self.started + policy.start_limit_s
+
+
+class Supervisor:
+    """Runs `children` until a signal or a refusal; one thread, one selector."""
+
+    def __init__(self, settings: Settings, children: Sequence[ChildSpec] = CHILDREN, keep_open: Sequence[int] = ()) -> None:
+        """`keep_open`: descriptors every child holds, too (the data folder's lock: it is free only when the last process is gone)."""
+        self._settings = settings
+        self._children = [Child(spec, Restarts(spec.policy, rescue=settings.rescue)) for spec in children]
+        self._keep_open = tuple(keep_open)
+        self._selector = selectors.DefaultSelector()
+        self._stop_signal = 0
+        self._exit_code: int | None = None
+
+    def run(self) -> int:
+        """Blocks until everything has ended; returns the exit code: 0 after a signal, 1 when a child refused to start."""
+        wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        old_wakeup = signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        old_handlers = {number: signal.signal(number, self._on_signal) for number in _STOPPING if signal.getsignal(number) is not signal.SIG_IGN}
+        self._selector.register(wake_read, selectors.EVENT_READ, lambda: _drain(wake_read))
+        try:
+            while self._exit_code is None and not self._stop_signal:
+                self._look_after(time.monotonic())
+                for key, _ in self._selector.select(self._patience(time.monotonic())):
+                    key.data()
+            return self._exit_code or 0
+        finally:
+            self._stop_all()
+            signal.set_wakeup_fd(old_wakeup)
+            for number, handler in old_handlers.items():
+                signal.signal(number, handler)
+            self._selector.close()
+            os.close(wake_read)
+            os.close(wake_write)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._stop_signal = number
+
+    def _patience(self, now: float) -> float | None:
+        deadlines = [deadline for child in self._children if (deadline := child.deadline()) is not None]
+        return max(0.0, min(deadlines) - now) if deadlines else None
+
+    def _look_after(self, now: float) -> None:
+        """Start what is due and kill what hangs. Called after all that was heard has been read, so a stopped supervisor blames nobody."""
+        for child in self._children:
+            deadline = child.deadline()
+            if deadline is None or now < deadline:
+                continue
+            if child.process is None:
+                self._start(child)
+                continue
+            why = "has given no sign of life" if child.ready else "has not become ready"
+            log.error("%s %s for %.0f s: killing it", child.spec.name, why, now - (child.heard if child.ready else child.started))
+            _kill_group(child.process.pid)
+            child.start_at, child.heard, child.started = None, now, now  # its end arrives through the pidfd
+
+    def _start(self, child: Child) -> None:
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(read_end, False)
+        env = dict(os.environ)
+        env[READY_FD] = str(write_end)
+        env["HOLDFAST_RESCUE"] = "1" if child.restarts.rescue else "0"
+        env["HOLDFAST_CRASHES"] = str(child.restarts.total)
+        try:
+            process = subprocess.Popen(
+                child.spec.command,
+                stdin=subprocess.DEVNULL,
+                env=env,
+                pass_fds=(write_end, *self._keep_open),
+                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then stops everything in order
+                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509  (this process has one thread)
+            )
+        except OSError as error:
+            os.close(read_end)
+            log.error("%s could not be started: %s", child.spec.name, error)
+            self._crashed(child, f"could not be started: {error.strerror}")
+            return
+        finally:
+            os.close(write_end)
+        child.process, child.pipe, child.pidfd = process, read_end, os.pidfd_open(process.pid)
+        child.reader, child.ready, child.refused, child.start_at = Reader(), None, None, None
+        child.started = child.heard = time.monotonic()
+        self._selector.register(child.pipe, selectors.EVENT_READ, lambda: self._listen(child))
+        self._selector.register(child.pidfd, selectors.EVENT_READ, lambda: self._bury(child))
+        self._save()
+
+    def _listen(self, child: Child) -> None:
+        """Read what the child wrote. A closed pipe is not an end: only the pidfd tells that, and silence is noticed."""
+        if child.pipe < 0:  # buried a moment ago, in the same round
+            return
+        try:
+            data = os.read(child.pipe, 65536)
+        except BlockingIOError:
+            return
+        if not data:
+            self._selector.unregister(child.pipe)
+            os.close(child.pipe)
+            child.pipe = -1
+            return
+        child.heard = time.monotonic()
+        for message in child.reader.feed(data):
+            if isinstance(message, Ready):
+                self._ready(child, message)
+            else:
+                child.refused = message
+
+    def _ready(self, child: Child, message: Ready) -> None:
+        first = not child.was_ready
+        child.ready, child.was_ready = message, True
+        self._save()
+        if first and all(other.was_ready for other in self._children):
+            self._welcome()
+        elif not first:
+            log.warning("%s is back, %.1f s after it ended%s", child.spec.name, child.heard - child.died, ", in rescue" if child.restarts.rescue else "")
+
+    def _bury(self, child: Child) -> None:
+        """The child is dead (and not reaped yet): read its last words, take its helpers with it, decide what follows."""
+        assert child.process is not None
+        self._listen(child)
+        ran = child.ready is not None
+        code = self._reap(child)
+        ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"left with exit code {code}"
+        child.last_end, child.died = ended, time.monotonic()
+        if code == EXIT_AGAIN and ran:  # one that never ran would ask for ever
+            log.info("%s asked to be started afresh", child.spec.name)
+            child.restarts.forget()
+            child.start_at = child.died
+        elif child.refused is not None and not child.was_ready:
+            say(sentence_of(child.refused.sentence, child.refused.hint), sys.stderr)
+            self._exit_code = 1
+        else:
+            if child.refused is not None:
+                log.error("%s refused to start: %s (%s)", child.spec.name, child.refused.sentence, child.refused.hint)
+            self._crashed(child, ended)
+        self._save()
+
+    def _crashed(self, child: Child, ended: str) -> None:
+        now = time.monotonic()
+        child.last_end, child.died = ended, now
+        restart = child.restarts.crashed(now, random.random())  # noqa: S311  (jitter)
+        child.start_at = now + restart.delay_s
+        log.error("%s %s (crash %d): starting it again", child.spec.name, ended, child.restarts.total)
+        if restart.entered_rescue:
+            policy = child.spec.policy
+            log.critical(
+                "%s crashed %d times in %.0f s: from now on it runs the last site revision that ran well, with emergency and local calls only. "
+                "Load a corrected site file, or stop and start the box, to leave this state",
+                child.spec.name,
+                policy.crash_limit,
+                policy.crash_window_s,
+            )
+
+    def _reap(self, child: Child) -> int:
+        """Close what belongs to a dead child; returns its exit code (negative: the signal)."""
+        assert child.process is not None
+        # Before wait(): as long as it is a zombie its number cannot belong to anyone else.
+        _kill_group(child.process.pid)
+        code = child.process.wait()
+        for descriptor in (child.pipe, child.pidfd):
+            if descriptor >= 0:
+                self._selector.unregister(descriptor)
+                os.close(descriptor)
+        child.process, child.pipe, child.pidfd, child.ready = None, -1, -1, None
+        return code
+
+    def _stop_all(self) -> None:
+        """Stop the children in the opposite order of starting: TERM, and KILL for who needs longer than its limit."""
+        if self._stop_signal:
+            say("\nStopping.")
+        last = time.monotonic() + STOP_ALL_S
+        for child in reversed(self._children):
+            child.start_at = None
+            if child.process is None:
+                continue
+            child.process.send_signal(signal.SIGTERM)
+            deadline = min(last, time.monotonic() + child.spec.policy.stop_limit_s)
+            with selectors.DefaultSelector() as end:
+                end.register(child.pidfd, selectors.EVENT_READ)
+                while (left := deadline - time.monotonic()) > 0 and not end.select(left):
+                    pass
+                if not end.select(0):
+                    log.warning("%s did not stop in time: killing it", child.spec.name)
+            self._reap(child)
+        self._save()
+
+    def _save(self) -> None:
+        """Write `run/supervisor.json` for people and for `holdfast status`; a full disk must not stop the supervisor."""
+        state: dict[str, Any] = {"pid": os.getpid(), "children": {child.spec.name: _described(child) for child in self._children}}
+        path = self._settings.run / "supervisor.json"
+        partial = path.with_suffix(".part")
+        try:
+            partial.write_text(json.dumps(state, indent=1))
+            partial.replace(path)
+        except OSError as error:
+            log.warning("%s could not be written: %s", path, error.strerror)
+
+    def _welcome(self) -> None:
+        addresses = [address for child in self._children if child.ready for address in child.ready.addresses]
+        revision = max((child.ready.revision for child in self._children if child.ready), default=0)
+        say(welcome(self._settings, addresses, revision, os.environ))
+
+
+def welcome(settings: Settings, addresses: Sequence[str], revision: int, env: Mapping[str, str]) -> str:
+    """What is printed when everything is up. `addresses` like `udp:192.168.1.5:5060`."""
+    registrars: dict[str, list[str]] = {}
+    for address in addresses:
+        transport, _, host_port = address.partition(":")
+        registrars.setdefault(host_port, []).append(transport.upper())
+    named = [f"{name}={shlex.quote(env[name])}" for name in ("HOLDFAST_DATA", "HOLDFAST_CONTROL") if env.get(name)]
+    command = " ".join([*named, _command("holdfast"), "status"])
+    rows = [("register phones at", f"sip:{host_port} ({', '.join(kinds)})") for host_port, kinds in registrars.items()]
+    rows += [("data folder", str(settings.data)), ("control socket", str(settings.control)), ("status", command), ("stop", f"Ctrl-C, or kill {os.getpid()}")]
+    lines = [f"Holdfast {version('holdfast')} is running" + (f" site revision {revision}" if revision else "") + ":"]
+    shown = ""
+    for title, text in rows:
+        lines.append(f"  {title if title != shown else '':20s}{text}")
+        shown = title
+    return "\n".join(lines)
+
+
+def _command(name: str) -> str:
+    """The program beside this interpreter, relative when that is shorter to type."""
+    path = Path(sys.executable).parent / name
+    with contextlib.suppress(ValueError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)
+
+
+def _described(child: Child) -> dict[str, Any]:
+    return {
+        "pid": child.process.pid if child.process else None,
+        "ready": child.ready is not None,
+        "rescue": child.restarts.rescue,
+        "crashes": child.restarts.total,
+        "last_end": child.last_end,
+    }
+
+
+def _die_with(parent: int) -> Callable[[], None]:
+    """Run in the child after fork: the kernel kills it when its parent goes, however that goes (prctl(2), PR_SET_PDEATHSIG)."""
+
+    def prepare() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it went between fork and prctl
+            os._exit(1)
+
+    return prepare
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def _drain(descriptor: int) -> None:
+    with contextlib.suppress(BlockingIOError):
+        os.read(descriptor, 4096)
+
+
+def say(text: str, stream: Any = None) -> None:
+    """Print to a person who may have closed the terminal."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=stream or sys.stdout, flush=True)
+
+
+def main() -> int:
+    """Read the settings, check the machine, run. Exit code 1 with one sentence and a hint when something is missing."""
+    try:
+        settings = Settings.from_env(os.environ)
+        logs.set_up(settings.log)
+        lock = claim_data_folder(settings.data)
+        check_ports(settings)
+    except HoldfastError as error:
+        say(sentence_of(error.sentence, error.hint), sys.stderr)
+        return 1
+    return Supervisor(settings, keep_open=(lock,)).run()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

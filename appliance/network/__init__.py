@@ -1,0 +1,1 @@
+"""The machine's network: links, addresses, and later WAN state and survivability."""
