@@ -33,7 +33,7 @@ class DeviceEntry:
 
 @dataclass(frozen=True, slots=True)
 class ExtensionEntry:
-    """What an extension rings: `devices` are the enabled ones, none when its user or device is switched off. `ring_seconds` 0: the site's own."""
+    """What an extension rings: `devices` are the enabled ones, none when its user or device is switched off."""
 
     extension: str
     user: UserId | None
@@ -144,7 +144,7 @@ def _extensions(site: Site, devices: Mapping[DeviceId, DeviceEntry]) -> dict[str
             devices=(entry.id,) if entry.enabled else (),
             name=entry.display_name,
             call_waiting=owner.call_waiting if owner else True,
-            ring_seconds=owner.ring_seconds if owner else 0,
+            ring_seconds=owner.ring_seconds if owner else site.sip.ring_seconds,
         )
     # Users last: a device that carries its owner's main extension does not narrow that extension to itself (row T1).
     for name, user in site.users.items():

@@ -56,7 +56,7 @@ def test_a_device_without_owner_has_its_own_extension() -> None:
     snapshot = compile_site(site(), 1)
     door = snapshot.by_sip_user["door"]
     assert (door.owner, door.extension, door.display_name, door.max_contacts, door.location) == (None, "1900", "Front door", 1, None)
-    assert snapshot.extensions["1900"].devices == ("door",)
+    assert (snapshot.extensions["1900"].devices, snapshot.extensions["1900"].ring_seconds) == (("door",), 60)
 
 
 def test_trunks_are_the_enabled_ones_in_the_order_written() -> None:
