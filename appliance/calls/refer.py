@@ -1,0 +1,91 @@
+"""What a REFER asks for: a new target for the other party, the join of two calls, an emergency call, or nothing that may be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from appliance.calls.caller import Caller, sip_uri
+from appliance.calls.context import CallContext
+from appliance.calls.core import Party
+from appliance.calls.dials import Calling, plan_for, to_extension
+from appliance.calls.plan import Branch, Outcome, Plan, Stage
+from appliance.calls.route import Refused, ToEmergency, ToExtension, route
+from appliance.calls.transfer import Transfer
+from appliance.sip.api import Dial, Invite, Origin, TransferRequested
+from appliance.types import SessionId, TrunkId
+
+RECALL_RING_S = 30.0
+PSAP_RING_S = 60.0
+
+NO_DIALOG = Outcome(481, "Call/Transaction Does Not Exist", "refused")
+NOT_YOURS = Outcome(403, "Not Your Call", "refused")
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyTarget:
+    """The target is an emergency number: this is the INVITE the party would have sent itself."""
+
+    invite: Invite
+
+
+def blind_target(context: CallContext, session: SessionId, invite: Invite, transfer: Transfer) -> Plan | Outcome | EmergencyTarget:
+    """Where a blind transfer goes: routed as if the sender had dialled the target (row E5). `invite` is the one the call began with."""
+    sender, kept, request = transfer.sender, transfer.kept, transfer.request
+    snapshot = context.snapshot()
+    asked = replace(
+        invite,
+        leg=sender.leg.id,
+        uri=request.target_uri,
+        uri_user=request.target_user,
+        to_user=request.target_user,
+        from_user=sender.number,
+        from_display=sender.name,
+        origin=Origin.DEVICE,
+        device=sender.device,
+        trunk=None,
+        service="",
+        test_call=False,
+        headers={},
+    )
+    present = frozenset(device for device in (sender.device, kept.device) if device is not None)
+    found = route(asked, snapshot, context.view(session, present))
+    match found:
+        case ToEmergency(number, test):
+            # The help must come to the one who will talk to the dispatcher; a caller from outside has no place here, so the sender's counts.
+            place = kept.device or sender.device
+            return EmergencyTarget(replace(asked, service=number, test_call=test, device=place, leg=kept.leg.id, call_id=kept.leg.call_id))
+        case Refused(outcome):
+            return outcome
+        case _:
+            entry = snapshot.devices.get(sender.device) if sender.device is not None else None
+            referred = (("Referred-By", f"<{sip_uri(sender.number, snapshot.realm)}>"),) if sender.number else ()
+            # Inside, the one who is transferred is shown; outside, the number of the transferring user, who pays for the call.
+            caller = Caller(kept.number, kept.name, user=entry.owner if entry else None)
+            return plan_for(found, Calling(caller, _codecs(kept), referred), snapshot, context.trunk_order)
+
+
+def psap_target(trunk: TrunkId, kept: Party, request: TransferRequested) -> Plan:
+    """Where an emergency centre transfers a caller: wherever it says, over the trunk it speaks on."""
+    dial = Dial(
+        target=request.target_uri,
+        account=trunk,
+        from_uri=kept.identity,
+        to_uri=request.target_uri,
+        headers=(("Priority", "emergency"),),
+        codecs=_codecs(kept),
+        emergency=True,
+    )
+    return Plan((Stage((Branch(dial, trunk=trunk),), PSAP_RING_S),), request.target_user)
+
+
+def recall_plan(context: CallContext, sender: Party, kept: Party) -> Plan | None:
+    """Back to the phone that transferred a call and hung up; None when it cannot be rung."""
+    targets = context.targets(sender.device) if sender.device is not None else ()
+    if not targets:
+        return None
+    calling = Calling(Caller(kept.number, kept.name), _codecs(kept))
+    return to_extension(ToExtension(sender.number, sender.name, targets, RECALL_RING_S), calling, context.snapshot())
+
+
+def _codecs(party: Party) -> tuple[str, ...]:
+    return (party.codec,) if party.codec else ()

@@ -1,0 +1,129 @@
+"""Takes incoming legs, emergencies first, and gives each a coroutine of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from dataclasses import replace
+
+from appliance.calls.caller import Caller, caller_of
+from appliance.calls.cdr import CallRecord, Direction
+from appliance.calls.context import CallContext
+from appliance.calls.core import CallCore
+from appliance.calls.dials import Calling, plan_for
+from appliance.calls.plan import Outcome
+from appliance.calls.route import Refused, ToCallBack, ToEmergency, ToOutside, route
+from appliance.calls.session import Session
+from appliance.sip.api import Invite, Leg, Origin
+
+log = logging.getLogger(__name__)
+
+LEGS_OF_A_CALL = 2
+STOP_WAIT_S = 3.0
+
+
+class Router:
+    """The dispatcher of calls. `run` never ends by itself; `stop` hangs up every call."""
+
+    def __init__(self, context: CallContext) -> None:
+        self._context = context
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Take legs for ever. After each ordinary one the loop gets a turn, so that an emergency that came meanwhile overtakes the rest."""
+        invites = self._context.endpoint.invites
+        while True:
+            leg = await invites.get()
+            try:
+                self._take(leg)
+            except Exception:
+                log.exception("call %s could not be handled", leg.call_id)
+                leg.hangup(500)
+            await asyncio.sleep(0)
+
+    async def stop(self) -> None:
+        """Cancel every call; each releases its legs as it goes."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_WAIT_S)
+
+    def start_emergency(self, leg: Leg, invite: Invite) -> None:
+        """Bring the owner of `leg` to the emergency services."""
+        raise NotImplementedError
+
+    def _take(self, leg: Leg) -> None:
+        invite = leg.invite
+        if invite is None:
+            leg.hangup(500)
+            return
+        if invite.service:
+            self.start_emergency(leg, invite)
+            return
+        context = self._context
+        snapshot = context.snapshot()
+        caller = caller_of(invite, snapshot)
+        found = route(invite, snapshot, context.view())
+        match found:
+            case ToEmergency(number, test):
+                self.start_emergency(leg, replace(invite, service=number, test_call=test))
+                return
+            case Refused(outcome):
+                self._refuse(leg, invite, caller, outcome)
+                return
+        emergency = isinstance(found, ToCallBack)
+        if not emergency and self._overloaded():
+            self._refuse(leg, invite, caller, _overload())
+            return
+        plan = plan_for(found, Calling(caller, invite.codecs), snapshot, context.trunk_order)
+        direction = _direction(invite, outside=isinstance(found, ToOutside))
+        self._spawn(Session(context, leg, invite, caller, plan, direction=direction, start_emergency=self.start_emergency, emergency=emergency))
+
+    def _overloaded(self) -> bool:
+        context = self._context
+        return context.live.ordinary() >= context.max_calls or context.endpoint.free_legs() < LEGS_OF_A_CALL
+
+    def _refuse(self, leg: Leg, invite: Invite, caller: Caller, outcome: Outcome) -> None:
+        log.info("call %s from %s to %s: %d %s", invite.call_id, caller.number, invite.uri_user, outcome.code, outcome.reason)
+        leg.hangup(outcome.code, outcome.reason, outcome.headers())
+        context = self._context
+        now = context.wall()
+        context.record(
+            CallRecord(
+                session=context.new_id(),
+                call_id=invite.call_id,
+                direction=_direction(invite, outside=False),
+                started=now,
+                answered=None,
+                ended=now,
+                caller=caller.number,
+                caller_name=caller.name,
+                callee="",
+                dialled=invite.uri_user,
+                device=caller.device,
+                callee_device=None,
+                trunk=invite.trunk,
+                cause=outcome.cause,
+                code=outcome.code,
+                reason=outcome.reason,
+                hangup_by="box",
+                codec="",
+            )
+        )
+
+    def _spawn(self, call: CallCore) -> None:
+        task = asyncio.get_running_loop().create_task(call.run(), name=f"call {call.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _direction(invite: Invite, *, outside: bool) -> Direction:
+    if invite.origin is Origin.TRUNK:
+        return "incoming"
+    return "outgoing" if outside else "internal"
+
+
+def _overload() -> Outcome:
+    # Spread, so that the phones that were refused together do not come back together.
+    return Outcome(503, "Too Many Calls", "congestion", 42, retry_after=random.randint(3, 12))  # noqa: S311 - no secret

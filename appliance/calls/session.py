@@ -1,0 +1,404 @@
+"""One call between two parties, from the first INVITE to the last BYE: ringing, answer, hold, digits, transfer, record."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from appliance.calls.attempt import Attempt
+from appliance.calls.caller import Caller
+from appliance.calls.cdr import CallRecord, Direction
+from appliance.calls.context import CallContext
+from appliance.calls.core import CallCore, Party
+from appliance.calls.live import CallState, LiveCall
+from appliance.calls.plan import GONE, Branch, Outcome, Plan
+from appliance.calls.refer import NO_DIALOG, NOT_YOURS, EmergencyTarget, blind_target, psap_target, recall_plan
+from appliance.calls.transfer import Transfer, TransferState, parse_replaces
+from appliance.sip.api import Answered, Digit, Ended, Invite, Leg, MediaChanged, MediaStats, News, TransferRequested
+from appliance.types import DeviceId, TrunkId
+
+log = logging.getLogger(__name__)
+
+STATS_WAIT_S = 0.25
+"""A BYE is not held up longer than this for the counters of the call's audio."""
+
+StartEmergency = Callable[[Leg, Invite], None]
+"""Takes over a leg (answered or not) whose owner must reach the emergency services."""
+By = Literal["caller", "callee", "box"]
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    by: By
+    code: int
+    reason: str
+    cause: str
+
+
+class Session(CallCore):
+    """An ordinary call, or (with `emergency`) the call-back of an emergency centre to a phone."""
+
+    def __init__(
+        self,
+        context: CallContext,
+        leg: Leg,
+        invite: Invite,
+        caller: Caller,
+        plan: Plan,
+        *,
+        direction: Direction,
+        start_emergency: StartEmergency,
+        emergency: bool = False,
+    ) -> None:
+        super().__init__(context.new_id(), invite.call_id, context.endpoint, context.live, context.wall)
+        self.emergency = emergency
+        self.invite = invite
+        self.near = Party(leg, invite.device, invite.trunk, caller.number, caller.name)
+        self.far: Party | None = None
+        self._context = context
+        self._caller = caller
+        self._plan = plan
+        self._direction: Direction = direction
+        self._start_emergency = start_emergency
+        self._attempt: Attempt | None = None
+        self._transfer: Transfer | None = None
+        self._end: _End | None = None
+        self._last_trunk: TrunkId | None = invite.trunk
+        self._notes: list[str] = []
+        self._stats: tuple[MediaStats | None, MediaStats | None] = (None, None)
+
+    # ---- what the registry of calls sees ----
+
+    def row(self) -> LiveCall:
+        number, name = (self.far.number, self.far.name) if self.far is not None else (self._plan.callee, self._plan.callee_name)
+        return LiveCall(self.id, self.call_id, self.near.number, self.near.name, number, name, self.state, self.since, self._codec(), False, self.emergency)
+
+    def devices(self) -> Iterable[DeviceId]:
+        ringing = self._attempt.devices() if self._attempt is not None else []
+        return [party.device for party in self._parties() if party.device is not None] + ringing
+
+    def trunks(self) -> Iterable[TrunkId]:
+        dialled = self._attempt.trunks() if self._attempt is not None else []
+        return [party.trunk for party in self._parties() if party.trunk is not None] + dialled
+
+    def leg_with(self, call_id: str) -> Leg | None:
+        return next((party.leg for party in self._parties() if party.leg.call_id == call_id), None)
+
+    def audio_leg(self) -> Leg | None:
+        return self.far.leg if self.far is not None and self.state is CallState.UP else None
+
+    def drop(self, reason: str) -> None:
+        self._release_all(503, reason, (("Reason", f'SIP;cause=503;text="{reason}"'),))
+        self._finish("box", 503, reason, "dropped")
+        self._nudge()
+
+    # ---- start and end ----
+
+    def _begin(self) -> None:
+        self._adopt(self.near.leg)
+        self._change("invite", CallState.DIALLING)
+        self._reach(self._plan, self.near)
+
+    def _reach(self, plan: Plan, waiting: Party) -> None:
+        self._attempt = Attempt(self, plan, waiting, self._now)
+        self._attempt.start()
+        self._watch_attempt()
+
+    def _watch_attempt(self) -> None:
+        self._set_timer("attempt", self._attempt.deadline if self._attempt is not None else None)
+
+    def _finish(self, by: By, code: int, reason: str, cause: str) -> None:
+        if self._end is None:
+            self._end = _End(by, code, reason, cause)
+        if self._attempt is not None:
+            self._attempt.stop()
+        self._change(f"{cause} by {by}", CallState.ENDED)
+
+    async def _last_look(self) -> None:
+        if self.answered is None or self.far is None:
+            return
+        try:
+            async with asyncio.timeout(STATS_WAIT_S):
+                self._stats = (await self.near.leg.stats(), await self.far.leg.stats())
+        except TimeoutError:
+            log.info("call %s: no counters within %.2f s", self.id, STATS_WAIT_S)
+
+    def _write_record(self) -> None:
+        end = self._end or _End("box", 500, "", "error")
+        self._context.record(
+            CallRecord(
+                session=self.id,
+                call_id=self.call_id,
+                direction=self._direction,
+                started=self.started,
+                answered=self.answered,
+                ended=self._wall(),
+                caller=self._caller.number,
+                caller_name=self._caller.name,
+                callee=self._plan.callee,
+                dialled=self.invite.uri_user,
+                device=self._caller.device,
+                callee_device=self.far.device if self.far is not None else None,
+                trunk=self._last_trunk,
+                cause=end.cause,
+                code=200 if self.answered is not None else end.code,
+                reason=end.reason,
+                hangup_by=end.by,
+                codec=self._codec(),
+                near=self._stats[0],
+                far=self._stats[1],
+                test=self.invite.test_call,
+                notes=tuple(self._notes),
+            )
+        )
+
+    # ---- what an attempt reports ----
+
+    def open_leg(self, branch: Branch) -> Leg | Ended:
+        if branch.trunk is not None:
+            self._last_trunk = branch.trunk
+            trunk = self._context.snapshot().trunks.get(branch.trunk)
+            limit = trunk.max_calls if trunk is not None and not self.emergency else 0
+            if limit and self._live.on_trunk(branch.trunk) >= limit:
+                return Ended(503, "All Lines Are Busy", local=True, cause="congestion")
+        return self._dial(branch.dial) or Ended(503, "No Line Free", local=True, cause="congestion")
+
+    def on_ringing(self, waiting: Party, media: Leg | None) -> None:
+        if self._transfer is not None:
+            self._transfer.ringing()
+        elif self.state is CallState.DIALLING:
+            self._change("ringing", CallState.RINGING)
+        if media is not None:
+            self._stop_tone(waiting)
+            if not waiting.confirmed:
+                waiting.leg.ring(183)
+                waiting.early = True
+            self._join(waiting.leg, media)
+            return
+        self._unjoin()
+        if waiting.confirmed or waiting.early:
+            self._play_tone(waiting, "ringback")
+        else:
+            waiting.leg.ring(180)
+
+    def on_won(self, waiting: Party, winner: Party) -> None:
+        self._stop_tone(waiting)
+        if self._transfer is not None:
+            self._transferred(self._transfer, winner)
+            return
+        self.far = winner
+        self.answered = self._wall()
+        # What the winner negotiated is asked of the caller, too, so that their packets can be forwarded as they are.
+        waiting.leg.answer((winner.codec,) if winner.codec else ())
+        waiting.confirmed = True
+        self._join(waiting.leg, winner.leg)
+        minutes = self._context.snapshot().site.sip.max_call_minutes
+        if minutes and not self.emergency:
+            self._set_timer("limit", self._now() + minutes * 60)
+        self._change("answered", CallState.UP)
+
+    def on_missed(self, outcome: Outcome) -> None:
+        if self._transfer is not None:
+            self._transfer_failed(self._transfer, outcome)
+            return
+        self.release(self.near.leg, outcome.code, outcome.reason, outcome.headers())
+        self._finish("callee", outcome.code, outcome.reason, outcome.cause)
+
+    def on_trunk_failed(self, trunk: TrunkId, ended: Ended) -> None:
+        self._notes.append(f"trunk {trunk}: {ended.code} {ended.reason}".rstrip())
+
+    # ---- news ----
+
+    def _on_news(self, leg: Leg, news: News) -> None:
+        party = next((party for party in self._parties() if party.leg is leg), None)
+        if party is not None:
+            self._on_party(party, news)
+        elif self._attempt is not None and self._attempt.owns(leg):
+            self._attempt.news(leg, news)
+            self._watch_attempt()
+        elif isinstance(news, Answered):
+            # A leg of an attempt that is over: its 200 crossed our CANCEL.
+            leg.hangup()
+
+    def _on_party(self, party: Party, news: News) -> None:
+        match news:
+            case Ended():
+                self._party_ended(party, news)
+            case MediaChanged():
+                party.codec = news.codec or party.codec
+                party.holds = news.held_by_peer
+                self._sync_hold()
+            case Digit():
+                self._relay_digit(party, self._other(party) if self.state is CallState.UP else None, news)
+            case TransferRequested():
+                self._on_refer(party, news)
+            case _:
+                pass
+
+    def _party_ended(self, party: Party, news: Ended) -> None:
+        if self._transfer is not None and party is self._transfer.sender:
+            self._transfer.sender_left()
+            return
+        by: By = "caller" if party is self.near else "callee"
+        if self._transfer is not None:
+            self._transfer.failed(GONE)
+        if self.answered is None:
+            self._finish(by, news.code if news.code >= 300 else GONE.code, news.reason, "cancelled" if news.cause == "normal" else news.cause)
+        else:
+            self._finish(by, news.code, news.reason, news.cause)
+
+    def _sync_hold(self) -> None:
+        """Whom one party's phone puts on hold, we put on hold. The phone in an emergency has no say in it: the emergency centre keeps hearing."""
+        if self.state is not CallState.UP or self.far is None:
+            return
+        for holder, other in ((self.near, self.far), (self.far, self.near)):
+            wanted = holder.holds and not (self.emergency and holder.trunk is None)
+            if other.held != wanted:
+                other.held = wanted
+                if wanted:
+                    other.leg.hold()
+                else:
+                    other.leg.resume()
+
+    def _on_tick(self, name: str) -> None:
+        if name == "attempt" and self._attempt is not None:
+            self._attempt.tick()
+            self._watch_attempt()
+        elif name == "limit":
+            self._release_all(headers=(("Reason", 'Q.850;cause=31;text="Longest call duration of this site reached"'),))
+            self._finish("box", 200, "Longest call duration reached", "limit")
+
+    # ---- transfer ----
+
+    def _on_refer(self, sender: Party, request: TransferRequested) -> None:
+        kept = self._other(sender)
+        # A carrier must not steer our calls; in an emergency it is the other way round: only the emergency centre may.
+        allowed = (sender.trunk is not None) == self.emergency
+        if kept is None or not allowed or self.state is not CallState.UP:
+            sender.leg.accept_transfer(491 if self.state is CallState.TRANSFERRING else 403)
+            return
+        transfer = Transfer(self.call_id, sender, kept, request)
+        transfer.accept()
+        if request.replaces:
+            self._attended(transfer)
+        else:
+            self._blind(transfer)
+
+    def _blind(self, transfer: Transfer) -> None:
+        sender, kept = transfer.sender, transfer.kept
+        if sender.trunk is not None:
+            target: Plan | Outcome | EmergencyTarget = psap_target(sender.trunk, kept, transfer.request)
+        else:
+            target = blind_target(self._context, self.id, self.invite, transfer)
+        if isinstance(target, Outcome):
+            transfer.failed(target)
+            return
+        if isinstance(target, EmergencyTarget):
+            self._to_emergency(transfer, target.invite)
+            return
+        self._notes.append(f"transfer by {sender.number or sender.trunk} to {transfer.request.target_user}")
+        self._transfer = transfer
+        self._unjoin()
+        if kept.held:
+            kept.held = False
+            kept.leg.resume()
+        self._change("transfer", CallState.TRANSFERRING)
+        self._reach(target, kept)
+
+    def _transferred(self, transfer: Transfer, newcomer: Party) -> None:
+        """The new party answered: it takes the place of whoever asked for the transfer."""
+        if transfer.sender is self.near:
+            self.near = newcomer
+        else:
+            self.far = newcomer
+        self._transfer = None
+        self._join(transfer.kept.leg, newcomer.leg)
+        self._leave_sender(transfer)
+        self._change("transferred", CallState.UP)
+        self._sync_hold()
+
+    def _leave_sender(self, transfer: Transfer) -> None:
+        transfer.done()
+        if transfer.sender_there:
+            self.release(transfer.sender.leg)
+
+    def _transfer_failed(self, transfer: Transfer, outcome: Outcome) -> None:
+        self._stop_tone(transfer.kept)
+        self._unjoin()
+        if transfer.sender_there:
+            self._transfer = None
+            transfer.failed(outcome)
+            self._join(transfer.sender.leg, transfer.kept.leg)
+            self._change("transfer failed", CallState.UP)
+            self._sync_hold()
+            return
+        recall = recall_plan(self._context, transfer.sender, transfer.kept) if transfer.state is not TransferState.RECALLING else None
+        if recall is None:
+            transfer.failed(outcome)
+            self._finish("box", outcome.code, outcome.reason, outcome.cause)
+            return
+        self._notes.append(f"back to {transfer.sender.number}: {outcome.reason}")
+        transfer.recall()
+        self._reach(recall, transfer.kept)
+
+    def _attended(self, transfer: Transfer) -> None:
+        """Join the far ends of the sender's two calls. The dialog named must be one of ours, and the sender's own."""
+        wanted = parse_replaces(transfer.request.replaces)
+        found = self._live.find(wanted.call_id) if wanted is not None else None
+        call = found[0] if found is not None else None
+        if found is None or not isinstance(call, Session) or call is self or call.emergency:
+            transfer.failed(NO_DIALOG)
+            return
+        consultant = next(party for party in call._parties() if party.leg is found[1])
+        if consultant.device is None or consultant.device != transfer.sender.device:
+            transfer.failed(NOT_YOURS)
+            return
+        third = call._other(consultant)
+        if third is None or call.state is not CallState.UP:
+            # Transferred while it still rings: the consultation ends, and its target is rung for the one who waits.
+            call._abandon("transferred")
+            transfer.request = replace(transfer.request, target_user=call.invite.uri_user, target_uri=call.invite.uri, replaces="")
+            self._blind(transfer)
+            return
+        self._notes.append(f"transfer by {transfer.sender.number} to {third.number}")
+        unread = call._give_away(third)
+        self._adopt(third.leg)
+        self._transferred(transfer, third)
+        for news in unread:
+            self._handle(third.leg, news)
+
+    def _give_away(self, party: Party) -> list[News]:
+        """Another call takes this party over; this one ends. Returns the party's news that were not read yet."""
+        self._unjoin()
+        self._open.pop(party.leg.id, None)
+        unread = self._take_news_of(party.leg)
+        self._abandon("transferred")
+        return unread
+
+    def _abandon(self, cause: str) -> None:
+        self._finish("box", 200 if self.answered is not None else GONE.code, "", cause)
+        self._nudge()
+
+    def _to_emergency(self, transfer: Transfer, invite: Invite) -> None:
+        """Somebody transferred a caller to an emergency number: the caller becomes an emergency caller of its own, and this call ends."""
+        leg, held = transfer.kept.leg, transfer.kept.held
+        self._leave_sender(transfer)
+        if any(isinstance(news, Ended) for news in self._give_away(transfer.kept)):
+            return
+        if held:
+            leg.resume()
+        self._start_emergency(leg, invite)
+
+    # ---- small things ----
+
+    def _parties(self) -> tuple[Party, ...]:
+        return (self.near,) if self.far is None else (self.near, self.far)
+
+    def _other(self, party: Party) -> Party | None:
+        return self.far if party is self.near else self.near
+
+    def _codec(self) -> str:
+        return (self.far.codec if self.far is not None else "") or self.near.codec

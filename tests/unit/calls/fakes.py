@@ -1,0 +1,391 @@
+"""In-memory stand-ins for the SIP side: an endpoint and legs that keep the rules of the contract, and a loop in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from appliance.calls.cdr import CallRecord
+from appliance.calls.context import CallContext
+from appliance.calls.live import LiveCalls
+from appliance.calls.route import CallBack, Target
+from appliance.errors import SipError
+from appliance.sip.api import (
+    Answered,
+    Dial,
+    Digit,
+    Ended,
+    Invite,
+    Leg,
+    LegState,
+    MediaChanged,
+    MediaStats,
+    News,
+    Origin,
+    Progress,
+    TransferRequested,
+)
+from appliance.site.model.site import Site
+from appliance.site.snapshot import Snapshot, compile
+from appliance.types import Address, DeviceId, LegId, SessionId, TrunkId
+
+BOX = Address("192.168.1.1", 5060)
+PHONE = Address("192.168.1.50", 5060)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Time stands still while anything can run, then jumps to the next timer. With neither left the test hangs for ever, so it says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._virtual_s = 1000.0
+
+    def time(self) -> float:
+        return self._virtual_s
+
+    def _run_once(self) -> None:
+        while self._scheduled and self._scheduled[0]._cancelled:
+            heapq.heappop(self._scheduled)._scheduled = False
+            self._timer_cancelled_count -= 1
+        if not self._ready:
+            if not self._scheduled:
+                raise RuntimeError("nothing is left that could happen")
+            self._virtual_s = max(self._virtual_s, self._scheduled[0]._when)
+        super()._run_once()
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    """Run a test in virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(test)
+
+
+async def settle() -> None:
+    """Let everything that is ready now happen."""
+    for _ in range(30):
+        await asyncio.sleep(0)
+
+
+class FakeLeg:
+    """A dialog. `did` lists the commands as tuples; `says_*` and `emit` are the far end. A CANCEL is answered with 487 unless `deaf`."""
+
+    def __init__(self, endpoint: FakeEndpoint, leg_id: LegId, *, invite: Invite | None = None, request: Dial | None = None) -> None:
+        self.id = leg_id
+        self.call_id = invite.call_id if invite is not None else f"out-{leg_id}"
+        self.invite = invite
+        self.request = request
+        self.state = LegState.INCOMING if invite is not None else LegState.CALLING
+        self.news: asyncio.Queue[News] = asyncio.Queue()
+        self.did: list[tuple[Any, ...]] = []
+        self.deaf = False
+        self.counters: MediaStats | None = MediaStats("pcmu", 500, 0, 1.0, 500, 0, 1.0, 2.0, True)
+        self.stats_delay_s = 0.0
+        self._endpoint = endpoint
+        self._receiver: Callable[[Leg, News], None] | None = None
+
+    # ---- the contract ----
+
+    def deliver_to(self, receiver: Callable[[Leg, News], None]) -> None:
+        self._receiver = receiver
+        while not self.news.empty():
+            receiver(self, self.news.get_nowait())
+
+    def ring(self, code: int = 180) -> None:
+        if self.state in (LegState.INCOMING, LegState.EARLY):
+            self.did.append(("ring", code))
+            self.state = LegState.EARLY
+
+    def answer(self, codecs: tuple[str, ...] = (), headers: tuple[tuple[str, str], ...] = ()) -> None:
+        if self.invite is not None and self.state in (LegState.INCOMING, LegState.EARLY):
+            self.did.append(("answer", codecs))
+            self.state = LegState.CONFIRMED
+            self._soon(Answered())
+            self._soon(MediaChanged(True, codec=codecs[0] if codecs else "pcmu"))
+
+    def hangup(self, code: int = 0, reason: str = "", headers: tuple[tuple[str, str], ...] = ()) -> None:
+        if self.state is LegState.ENDED:
+            return
+        if self.state is LegState.CONFIRMED:
+            self.did.append(("bye", code, dict(headers)))
+            self._end(Ended(200, local=True))
+        elif self.invite is not None:
+            self.did.append(("reject", code or 603, reason, dict(headers)))
+            self._end(Ended(code or 603, reason, local=True, cause="refused"))
+        else:
+            self.did.append(("cancel", code, dict(headers)))
+            if not self.deaf:
+                self._end(Ended(487, local=True, cause="cancelled"))
+
+    def hold(self) -> None:
+        self._talk("hold")
+
+    def resume(self) -> None:
+        self._talk("resume")
+
+    def send_digits(self, digits: str, method: str = "rfc4733", duration_ms: int = 160) -> None:
+        self._talk("digits", digits, method, duration_ms)
+
+    def refer(self, target_uri: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        self._talk("refer", target_uri)
+
+    def accept_transfer(self, code: int = 202) -> None:
+        self._talk("accept_transfer", code)
+
+    def notify_transfer(self, code: int, reason: str, final: bool) -> None:
+        self._talk("notify", code, final)
+
+    def play(self, path: Path, loop: bool = False) -> int:
+        self._talk("play", path)
+        return 1
+
+    def play_tone(self, name: str) -> None:
+        if self.state is not LegState.ENDED:
+            self.did.append(("tone", name))
+
+    def stop_playing(self) -> None:
+        if self.state is not LegState.ENDED:
+            self.did.append(("stop_playing",))
+
+    def record(self, path: Path) -> None:
+        self._talk("record", path)
+
+    def stop_recording(self) -> None:
+        self._talk("stop_recording")
+
+    async def stats(self) -> MediaStats | None:
+        await asyncio.sleep(self.stats_delay_s)
+        return self.counters
+
+    # ---- the far end ----
+
+    def emit(self, news: News) -> None:
+        if isinstance(news, Ended):
+            self.state = LegState.ENDED
+            self._endpoint.legs.pop(self.id, None)
+        elif isinstance(news, Answered):
+            self.state = LegState.CONFIRMED
+        if self._receiver is not None:
+            self._receiver(self, news)
+        else:
+            self.news.put_nowait(news)
+
+    def says(self, code: int, *, reason: str = "", early_media: bool = False, codec: str = "pcmu", cause: str = "", retry_after: int = 0) -> None:
+        """The far end answers our INVITE with this status."""
+        assert self.state in (LegState.CALLING, LegState.EARLY), self.state
+        if code < 200:
+            if early_media:
+                self.emit(MediaChanged(True, codec=codec))
+            self.state = LegState.EARLY
+            self.emit(Progress(code, early_media))
+        elif code < 300:
+            self.emit(MediaChanged(True, codec=codec))
+            self.emit(Answered(code))
+        else:
+            causes = {486: "busy", 600: "busy", 603: "declined", 408: "timeout", 480: "no-answer", 503: "unreachable"}
+            self.emit(Ended(code, reason, cause=cause or causes.get(code, "refused"), retry_after=retry_after))
+
+    def vanishes(self) -> None:
+        self.emit(Ended(408, cause="vanished"))
+
+    def hangs_up(self) -> None:
+        """BYE from an answered far end, CANCEL from a caller that waits."""
+        if self.state is LegState.CONFIRMED:
+            self.emit(Ended(200))
+        else:
+            self.emit(Ended(487, cause="cancelled"))
+
+    def refers(self, user: str, replaces: str = "") -> None:
+        self.emit(TransferRequested(f"sip:{user}@192.168.1.1", user, replaces))
+
+    def presses(self, digit: str, method: str) -> None:
+        self.emit(Digit(digit, 120, method))
+
+    # ---- what tests ask ----
+
+    @property
+    def final(self) -> tuple[Any, ...]:
+        """The command that ended it."""
+        ends = [done for done in self.did if done[0] in ("bye", "reject", "cancel")]
+        assert ends, f"leg {self.id} was not ended: {self.did}"
+        return ends[-1]
+
+    def names(self) -> list[str]:
+        return [done[0] for done in self.did]
+
+    def _talk(self, *what: Any) -> None:
+        if self.state is LegState.CONFIRMED:
+            self.did.append(what)
+
+    def _end(self, news: Ended) -> None:
+        self.state = LegState.ENDED
+        self._endpoint.legs.pop(self.id, None)
+        self._soon(news)
+
+    def _soon(self, news: News) -> None:
+        asyncio.get_running_loop().call_soon(self.emit, news)
+
+
+class FakeEndpoint:
+    """The box's SIP side. `dialled` lists outgoing legs in order; `joined` the pairs that hear each other now."""
+
+    def __init__(self, legs_free: int = 400) -> None:
+        self.invites: asyncio.Queue[Leg] = asyncio.Queue()
+        self.dialled: list[FakeLeg] = []
+        self.legs: dict[LegId, FakeLeg] = {}
+        self.joined: list[tuple[LegId, LegId]] = []
+        self.legs_free = legs_free
+        self.dial_fails: Callable[[Dial], bool] = lambda request: False
+        self._serial = itertools.count(1)
+
+    def dial(self, request: Dial) -> Leg:
+        if self.dial_fails(request):
+            raise SipError("no leg is free")
+        leg = FakeLeg(self, LegId(f"leg-{next(self._serial)}"), request=request)
+        self.legs[leg.id] = leg
+        self.dialled.append(leg)
+        return leg
+
+    def join(self, a: Leg, b: Leg) -> None:
+        for leg in (a, b):
+            assert not any(leg.id in pair for pair in self.joined), f"{leg.id} is joined already: {self.joined}"
+        self.joined.append((a.id, b.id))
+
+    def part(self, a: Leg, b: Leg) -> None:
+        self.joined.remove((a.id, b.id))
+
+    def forwarding(self, allowed: bool, *legs: Leg) -> None: ...
+
+    async def options(self, target: str, account: Address | TrunkId, timeout_s: float = 4.0) -> int:
+        return 200
+
+    async def request(  # noqa: PLR0917 - the contract's signature
+        self, method: str, target: str, account: Address | TrunkId, headers: Any = (), body: bytes = b"", content_type: str = "", timeout_s: float = 32.0
+    ) -> int:
+        return 200
+
+    def free_legs(self) -> int:
+        return self.legs_free
+
+    def incoming(self, **fields: Any) -> FakeLeg:
+        leg_id = LegId(f"leg-{next(self._serial)}")
+        values: dict[str, Any] = {
+            "leg": leg_id,
+            "call_id": f"in-{leg_id}",
+            "uri": f"sip:{fields.get('uri_user', '')}@192.168.1.1",
+            "uri_user": "",
+            "from_uri": "sip:x@192.168.1.1",
+            "from_user": "x",
+            "from_display": "",
+            "to_user": fields.get("uri_user", ""),
+            "source": PHONE,
+            "local": BOX,
+            "origin": Origin.DEVICE,
+            "codecs": ("pcmu", "pcma"),
+        }
+        leg = FakeLeg(self, leg_id, invite=Invite(**(values | fields)))
+        self.legs[leg_id] = leg
+        self.invites.put_nowait(leg)
+        return leg
+
+
+SITE: dict[str, Any] = {
+    "domain": "office.example",
+    "country": "US",
+    "main_number": "+12125550100",
+    "users": {
+        "dana": {"name": "Dana Fox", "extension": "101", "outbound_number": "+12125550101", "ring_seconds": 20},
+        "bob": {"name": "Bob Hill", "extension": "102", "call_waiting": False},
+        "carol": {"name": "Carol Ito", "extension": "103"},
+    },
+    "devices": {
+        "dana-desk": {"owner": "dana", "sip_user": "dana1", "secret": "not-a-secret-1"},
+        "dana-soft": {"owner": "dana", "sip_user": "dana2", "secret": "not-a-secret-2"},
+        "bob-desk": {"owner": "bob", "sip_user": "bob1", "secret": "not-a-secret-3"},
+        "carol-desk": {"owner": "carol", "sip_user": "carol1", "secret": "not-a-secret-4"},
+        "door": {"name": "Front door", "sip_user": "door1", "secret": "not-a-secret-5", "extension": "190"},
+    },
+    "trunks": {
+        "acme": {"name": "Acme", "host": "198.51.100.1", "username": "acct1", "secret": "not-a-secret-6"},
+        "backup": {"name": "Backup", "host": "203.0.113.9", "number_format": "national", "codecs": ["pcma"], "transport": "tcp"},
+    },
+    "numbers": {
+        "main": {"number": "+12125550100", "destination": "103"},
+        "dana": {"number": "+12125550101", "destination": "101"},
+    },
+    "emergency": {"security_extensions": ["103"]},
+}
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` laid over it, tables merged."""
+    result = dict(base)
+    for key, value in changes.items():
+        result[key] = merged(result[key], value) if isinstance(value, dict) and isinstance(result.get(key), dict) else value
+    return result
+
+
+def snapshot_of(**changes: Any) -> Snapshot:
+    return compile(Site.model_validate(merged(SITE, changes)), 1)
+
+
+class World:
+    """A site with three users, a door station and two trunks, every device registered once."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.endpoint = FakeEndpoint()
+        self.snapshot = snapshot_of(**changes)
+        self.contacts: dict[DeviceId, tuple[Target, ...]] = {
+            device: (Target(f"sip:{entry.sip_user}@192.168.1.{50 + number}:5060", BOX, device),)
+            for number, (device, entry) in enumerate(self.snapshot.devices.items())
+        }
+        self.call_backs: dict[str, CallBack] = {}
+        self.records: list[CallRecord] = []
+        self.events: list[object] = []
+        self.live = LiveCalls()
+        self.order: tuple[TrunkId, ...] = ()
+        self._ids = itertools.count(1)
+
+    def fields(self) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        return {
+            "endpoint": self.endpoint,
+            "snapshot": lambda: self.snapshot,
+            "targets": lambda device: self.contacts.get(device, ()),
+            "call_back": self.call_backs.get,
+            "trunk_order": lambda trunks: self.order or trunks,
+            "record": self.records.append,
+            "publish": self.events.append,
+            "wall": lambda: 1_800_000_000.0 + loop.time(),
+            "new_id": lambda: SessionId(f"s{next(self._ids)}"),
+            "live": self.live,
+        }
+
+    def context(self, **changes: Any) -> CallContext:
+        return CallContext(**(self.fields() | changes))
+
+    def calls(self, device: str, number: str, **fields: Any) -> FakeLeg:
+        """A phone of ours dials."""
+        return self.endpoint.incoming(device=DeviceId(device), uri_user=number, **fields)
+
+    def from_trunk(self, number: str, trunk: str = "acme", **fields: Any) -> FakeLeg:
+        """A call comes in over a trunk."""
+        values = {"origin": Origin.TRUNK, "trunk": TrunkId(trunk), "uri_user": number, "from_user": "+13015550199"} | fields
+        return self.endpoint.incoming(**values)
+
+    def unregister(self, *devices: str) -> None:
+        for device in devices:
+            self.contacts.pop(DeviceId(device))
+
+    @property
+    def out(self) -> list[FakeLeg]:
+        return self.endpoint.dialled
+
+    def all_gone(self) -> None:
+        """No leg, join or call is left behind."""
+        assert not self.endpoint.legs, list(self.endpoint.legs)
+        assert not self.endpoint.joined
+        assert len(self.live) == 0
