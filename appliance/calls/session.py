@@ -189,6 +189,8 @@ class Session(CallCore):
         if self._transfer is not None:
             self._transferred(self._transfer, winner)
             return
+        if self.emergency:
+            winner.identity = self.invite.uri
         self.far = winner
         self.answered = self._wall()
         # What the winner negotiated is asked of the caller, too, so that their packets can be forwarded as they are.
@@ -379,6 +381,8 @@ class Session(CallCore):
         return unread
 
     def _abandon(self, cause: str) -> None:
+        if self.answered is None:
+            self.release(self.near.leg, GONE.code, GONE.reason)
         self._finish("box", 200 if self.answered is not None else GONE.code, "", cause)
         self._nudge()
 
