@@ -122,13 +122,17 @@ class Supervisor:
         return max(0.0, min(deadlines) - now) if deadlines else None
 
     def _look_after(self, now: float) -> None:
-        """Start what is due and kill what hangs. Called after all that was heard has been read, so a stopped supervisor blames nobody."""
+        """Start what is due and kill what hangs."""
         for child in self._children:
             deadline = child.deadline()
             if deadline is None or now < deadline:
                 continue
             if child.process is None:
                 self._start(child)
+                continue
+            # A supervisor that was itself stopped for a while must not blame the child for what it has not read yet.
+            self._listen(child)
+            if now < (child.deadline() or now):
                 continue
             why = "has given no sign of life" if child.ready else "has not become ready"
             log.error("%s %s for %.0f s: killing it", child.spec.name, why, now - (child.heard if child.ready else child.started))
