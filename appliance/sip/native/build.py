@@ -256,7 +256,7 @@ def build_shim(prefix: Path, target: Path, cache: Path, progress: Progress) -> N
         ffi.cdef((HERE / "shim" / "interface.h").read_text())
         ffi.set_source(
             "_holdfast_shim",
-            "\n".join(f'#include "{p.name}"' for p in SHIM_SOURCES if p.suffix == ".c"),
+            '#include "shim.c"',
             include_dirs=[str(prefix / "include"), str(HERE / "shim")],
             library_dirs=[str(prefix / "lib")],
             libraries=SHIM_LIBS,

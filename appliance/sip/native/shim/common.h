@@ -1,0 +1,77 @@
+/* What the shim's files share. One translation unit: every function but those of interface.h is static. */
+#ifndef HF_COMMON_H
+#define HF_COMMON_H
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <pjsip.h>
+#include <pjsip_ua.h>
+#include <pjsip_simple.h>
+#include <pjsua-lib/pjsua.h>
+#include <pjsua-lib/pjsua_internal.h>
+#include <ctype.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct { const char *ctype; const char *headers; const char *body; int len; } hf_part;
+
+static int hf_on_request(const char *fields, int len);
+static void hf_on_response(int token, int code, const char *reason);
+static void hf_on_incoming(int acc, int call, const char *call_id);
+static void hf_on_state(int call, int state, int code, const char *reason, int retry_after);
+static void hf_on_media(int call, int active, int held_by_peer, const char *codec);
+static void hf_on_refer(int call, const char *target, const char *user, const char *replaces);
+static void hf_on_refer_status(int call, int code, int final);
+static void hf_on_probe(int call, int code);
+static void hf_on_wake(void);
+
+enum { HF_EV_DIGIT = 1, HF_EV_EOF = 2 };
+static void ev_push(int kind, int call, int a, int b);
+void hf_wake(void);
+void hf_stop(int call);
+int hf_call_refer_answer(int call, int code);
+
+static int is_literal(const pj_str_t *host)
+{
+    pj_in_addr v4; pj_in6_addr v6;
+    return host->slen > 0 && (pj_inet_pton(pj_AF_INET(), host, &v4) == PJ_SUCCESS || pj_inet_pton(pj_AF_INET6(), host, &v6) == PJ_SUCCESS);
+}
+
+/* "Name: value\n…" -> headers at the end of a list */
+static void add_headers(pj_pool_t *pool, pjsip_hdr *list, const char *text)
+{
+    while (text && *text) {
+        const char *end = strchr(text, '\n'), *colon = strchr(text, ':');
+        size_t n = end ? (size_t)(end - text) : strlen(text);
+        if (colon && colon < text + n) {
+            pj_str_t raw_name = { (char*)text, colon - text }, raw_value, name, value;
+            const char *v = colon + 1;
+            while (v < text + n && *v == ' ') v++;
+            raw_value.ptr = (char*)v; raw_value.slen = text + n - v;
+            pj_strdup(pool, &name, &raw_name); pj_strdup(pool, &value, &raw_value);
+            pj_list_push_back(list, pjsip_generic_string_hdr_create(pool, &name, &value));
+        }
+        text += n; if (*text == '\n') text++;
+    }
+}
+
+static pjsip_media_type media_type(pj_pool_t *pool, const char *text)
+{
+    pjsip_media_type m; const char *slash = strchr(text, '/'), *semi = strchr(text, ';');
+    pj_str_t t = { (char*)text, slash ? slash - text : (pj_ssize_t)strlen(text) }, s = { "", 0 };
+    if (slash) { s.ptr = (char*)slash + 1; s.slen = semi ? semi - slash - 1 : (pj_ssize_t)strlen(slash + 1); }
+    pjsip_media_type_init(&m, NULL, NULL);
+    pj_strdup(pool, &m.type, &t); pj_strdup(pool, &m.subtype, &s);
+    return m;
+}
+
+
+enum { HF_ANSWERED = -1, HF_HELD = -2, HF_DROP = -3, HF_EMERGENCY = 65536 };
+#endif

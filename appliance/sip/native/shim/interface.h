@@ -1,0 +1,75 @@
+/* What Python sees of the shim (cffi API mode). Strings are UTF-8, NUL-terminated unless a length goes with them. Unless said otherwise a
+   function may be called on the SIP thread alone; calls are named by pjsua's call id, accounts by pjsua's account id. */
+
+typedef struct { const char *ctype; const char *headers; const char *body; int len; } hf_part;
+
+/* hook.c: out-of-dialog requests in front of pjsua */
+#define HF_ANSWERED  -1
+#define HF_HELD      -2
+#define HF_DROP      -3
+#define HF_EMERGENCY 65536
+extern "Python" int hf_on_request(const char *fields, int len);      /* account id to pass it on with (| HF_EMERGENCY), or HF_… */
+int  hf_hook_install(void);
+int  hf_request_header(const char *name, char *out, int len);        /* of the request being decided; length, -1 absent */
+int  hf_request_codecs(char *out, int len);                          /* "pcmu,g722" as offered */
+int  hf_request_part(const char *ctype, char *out, int len);         /* a body part by "type/subtype"; length, -1 absent */
+void hf_reply(int code, const char *reason, const char *headers);    /* stateless answer to the request being decided; headers "Name: value\n…" */
+int  hf_hold(void);                                                  /* keeps the request being decided; a handle, -1 when too many wait */
+int  hf_held_reply(int handle, int code, const char *reason, const char *headers);
+int  hf_held_pass(int handle, int verdict);
+void hf_lan_account(int acc, int is_lan);                            /* peers of a LAN account are reached where they send from */
+void hf_counts(unsigned long *out, int n);                           /* rx requests, rx responses, tx requests, tx responses, refused here, parse faults */
+
+/* names.c: pjsip never resolves; it is told addresses here. Any thread. */
+void hf_name_set(const char *host, const char *ip);                  /* ip "" forgets */
+
+/* request.c: requests of our own outside dialogs */
+extern "Python" void hf_on_response(int token, int code, const char *reason);
+int  hf_request_send(int token, int acc, const char *method, const char *target, const char *from, const char *to, const char *headers,
+                     const char *ctype, const char *body, int len);
+
+/* calls.c */
+extern "Python" void hf_on_incoming(int acc, int call, const char *call_id);
+extern "Python" void hf_on_state(int call, int state, int code, const char *reason, int retry_after);
+extern "Python" void hf_on_media(int call, int active, int held_by_peer, const char *codec);
+extern "Python" void hf_on_refer(int call, const char *target, const char *user, const char *replaces);
+extern "Python" void hf_on_refer_status(int call, int code, int final);
+extern "Python" void hf_on_probe(int call, int code);
+void hf_calls_install(void);
+int  hf_call_make(int acc, const char *target, const char *to, const char *from, const char *contact, const char *headers, const char *codecs,
+                  const hf_part *parts, int n_parts, char *call_id_out, int len, int *status_out);
+int  hf_call_answer(int call, int code, const char *reason, const char *headers, const char *codecs);
+int  hf_call_hangup(int call, int code, const char *reason, const char *headers);
+int  hf_call_hold(int call, int on);
+int  hf_call_dtmf(int call, const char *digits, int info, int duration_ms);
+int  hf_call_refer(int call, const char *target, const char *headers);
+int  hf_call_refer_answer(int call, int code);
+int  hf_call_refer_notify(int call, int code, const char *reason, int final);
+int  hf_call_probe(int call);                                        /* OPTIONS in the dialog; hf_on_probe tells */
+int  hf_calls_used(void);
+
+/* forward.c: audio between two calls */
+int  hf_forward_install(void);
+int  hf_join(int a, int b, int may_forward);                         /* 0 forwarded, 1 bridged, -1 media not up yet */
+void hf_part_calls(int a, int b);
+int  hf_stats(int call, double *out);                                /* 10 figures, see forward.c; 0 when there is no media */
+unsigned long hf_rx_packets(int call);
+void hf_media_counts(unsigned long *out);                            /* adapters made, freed, links made */
+
+/* media.c: sounds to a call */
+int  hf_play(int call, const char *pcm, int len, int rate, int loop, int token);
+int  hf_tone(int call, const char *name);
+void hf_stop(int call);
+
+/* wake.c: commands in, media-thread events out */
+extern "Python" void hf_on_wake(void);
+int  hf_wake_install(void);
+void hf_wake(void);                                                  /* any thread */
+int  hf_event(int *kind, int *call, int *a, int *b);                 /* next event of the media threads; 0 when none. kind 1 digit, 2 end of file */
+
+/* trace.c: ring of messages. Any thread for reading. */
+int  hf_trace_install(int bytes);
+long hf_trace_read(unsigned long after, unsigned long *seq, double *at, int *sent, int *transport, char *local, char *remote, char *data, int len);
+/* the first message after number `after`: its length (data cut at len), 0 when none; addresses "ip:port" into 64-byte buffers */
+
+int  hf_features(void);                                              /* bits: 1 TLS, 2 SRTP, 4 DTLS-SRTP */
