@@ -152,7 +152,11 @@ def debian_mirror() -> tuple[str, str]:
 
 
 def fetch_from_debian(store: Path) -> Path:
-    """`apt-get source --download-only asterisk` from sid, without touching the machine's own apt configuration."""
+    """`apt-get source --download-only asterisk` from sid, without touching the machine's own apt configuration.
+
+    A mirror that lags shows a Release file past its Valid-Until. Its signature still counts, but it could be a replay of an old archive, so then
+    only a tarball this recipe knows by checksum is taken.
+    """
     mirror, option = debian_mirror()
     with tempfile.TemporaryDirectory(prefix="holdfast-apt-") as name:
         work = Path(name)
@@ -160,17 +164,33 @@ def fetch_from_debian(store: Path) -> Path:
         (work / "lists" / "partial").mkdir(parents=True)
         (work / "sid.list").write_text(f"deb-src {option}{mirror} sid main\n")
         apt = ["apt-get", "-qq", "-o", f"Dir::Etc::sourcelist={work}/sid.list", "-o", "Dir::Etc::sourceparts=-", "-o", f"Dir::State::Lists={work}/lists"]
-        for step in (["update"], ["source", "--download-only", "asterisk"]):
-            done = subprocess.run([*apt, *step], cwd=work, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise BuildError("The pjproject source could not be fetched", f"check the network, or set HOLDFAST_PJPROJECT to a tarball; apt said: {done.stderr.strip()[-400:]}")
+        steps = (["update"], ["source", "--download-only", "asterisk"])
+        said = run_steps(apt, steps, work)
+        lagging = "is expired" in said
+        if lagging:
+            apt += ["-o", "Acquire::Check-Valid-Until=false"]
+            said = run_steps(apt, steps, work)
+        if said:
+            raise BuildError("The pjproject source could not be fetched", f"check the network, or set HOLDFAST_PJPROJECT to a tarball; apt said: {said[-400:]}")
         found = list(work.glob("*pjproject*.tar.*"))
         if not found:
             raise BuildError("Debian's asterisk source no longer carries pjproject", "set HOLDFAST_PJPROJECT to a pjproject 2.17 (or later) source tarball")
-        target = store / f"pjproject-{hashlib.sha256(found[0].read_bytes()).hexdigest()[:12]}.tar.xz"
+        checksum = hashlib.sha256(found[0].read_bytes()).hexdigest()
+        if lagging and checksum not in known_tarballs():
+            raise BuildError("The Debian mirror is out of date and offers a pjproject not tried before", "wait for the mirror, or set HOLDFAST_PJPROJECT to a tarball")
+        target = store / f"pjproject-{checksum[:12]}.tar.xz"
         shutil.copyfile(found[0], target.with_suffix(".part"))
         target.with_suffix(".part").replace(target)
         return target
+
+
+def run_steps(apt: list[str], steps: tuple[list[str], ...], work: Path) -> str:
+    """Run apt with each step in turn; "" or what it said when one failed."""
+    for step in steps:
+        done = subprocess.run([*apt, *step], cwd=work, capture_output=True, text=True, check=False, env=dict(os.environ, LC_ALL="C"))
+        if done.returncode:
+            return done.stderr.strip() or f"exit code {done.returncode}"
+    return ""
 
 
 def unpack(tarball: Path, into: Path) -> Path:
