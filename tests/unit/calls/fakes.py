@@ -262,7 +262,7 @@ class FakeEndpoint:
     async def options(self, target: str, account: Address | TrunkId, timeout_s: float = 4.0) -> int:
         return 200
 
-    async def request(  # noqa: PLR0917 - the contract's signature
+    async def request(
         self, method: str, target: str, account: Address | TrunkId, headers: Any = (), body: bytes = b"", content_type: str = "", timeout_s: float = 32.0
     ) -> int:
         return 200
