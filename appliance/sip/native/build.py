@@ -25,6 +25,8 @@ from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
+from cffi import FFI
+
 HERE = Path(__file__).resolve().parent
 SHIM_SOURCES = sorted(p for p in (HERE / "shim").glob("*") if p.suffix in {".c", ".h"})
 CONFIG_SITE = HERE / "config_site.h"
@@ -50,6 +52,16 @@ CONFIGURE = [
     "--with-ssl=/usr",  # without it a cross configure silently drops TLS
 ]
 CFLAGS = "-O3 -DNDEBUG -fPIC -fno-plt"
+SHIM_CFLAGS = [
+    "-O3",
+    "-std=gnu11",
+    "-Wall",
+    "-DPJ_AUTOCONF=1",
+    "-DPJ_IS_BIG_ENDIAN=0",
+    "-DPJ_IS_LITTLE_ENDIAN=1",
+    "-DNDEBUG",
+    "-Wno-deprecated-declarations",
+]
 SHIM_LIBS = ["pjsua", "pjsip-ua", "pjsip-simple", "pjsip", "pjmedia", "pjnath", "pjlib-util", "pj"]
 # What one build prints about, in lines of make output; only for the progress figure.
 EXPECTED_LINES = {"library": 620, "binding": 30}
@@ -116,7 +128,7 @@ class Progress:
 
 
 def find_tarball(cache: Path, progress: Progress) -> Path:
-    """The newest known tarball: named by HOLDFAST_PJPROJECT, cached, or fetched from Debian's `asterisk` source package."""
+    """The tarball to build: named by HOLDFAST_PJPROJECT, cached (a known one first), or fetched from Debian's `asterisk` source package."""
     named = os.environ.get("HOLDFAST_PJPROJECT")
     if named:
         path = Path(named)
@@ -126,9 +138,12 @@ def find_tarball(cache: Path, progress: Progress) -> Path:
     store = cache / "tarballs"
     store.mkdir(parents=True, exist_ok=True)
     known = known_tarballs()
-    for path in sorted(store.glob("*.tar.*"), reverse=True):
+    cached = sorted(store.glob("*.tar.xz"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in cached:
         if hashlib.sha256(path.read_bytes()).hexdigest() in known:
             return path
+    if cached:  # one not tried before, fetched earlier: a start without network must not need it again
+        return cached[0]
     progress.say("  fetching the pjproject source from Debian's asterisk source package")
     return fetch_from_debian(store)
 
@@ -177,7 +192,8 @@ def fetch_from_debian(store: Path) -> Path:
             raise BuildError("Debian's asterisk source no longer carries pjproject", "set HOLDFAST_PJPROJECT to a pjproject 2.17 (or later) source tarball")
         checksum = hashlib.sha256(found[0].read_bytes()).hexdigest()
         if lagging and checksum not in known_tarballs():
-            raise BuildError("The Debian mirror is out of date and offers a pjproject not tried before", "wait for the mirror, or set HOLDFAST_PJPROJECT to a tarball")
+            sentence = "The Debian mirror is out of date and offers a pjproject not tried before"
+            raise BuildError(sentence, "wait for the mirror, or set HOLDFAST_PJPROJECT to a tarball")
         target = store / f"pjproject-{checksum[:12]}.tar.xz"
         shutil.copyfile(found[0], target.with_suffix(".part"))
         target.with_suffix(".part").replace(target)
@@ -268,8 +284,6 @@ def build_pjproject(tarball: Path, prefix: Path, cache: Path, progress: Progress
 
 def build_shim(prefix: Path, target: Path, cache: Path, progress: Progress) -> None:
     """The cffi module `_holdfast_shim` into target/."""
-    from cffi import FFI
-
     work = Path(tempfile.mkdtemp(prefix="shim-", dir=cache))
     try:
         ffi = FFI()
@@ -280,7 +294,7 @@ def build_shim(prefix: Path, target: Path, cache: Path, progress: Progress) -> N
             include_dirs=[str(prefix / "include"), str(HERE / "shim")],
             library_dirs=[str(prefix / "lib")],
             libraries=SHIM_LIBS,
-            extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-DPJ_AUTOCONF=1", "-DPJ_IS_BIG_ENDIAN=0", "-DPJ_IS_LITTLE_ENDIAN=1", "-DNDEBUG", "-Wno-deprecated-declarations"],
+            extra_compile_args=SHIM_CFLAGS,
             extra_link_args=[f"-Wl,-rpath,{prefix / 'lib'}"],
         )
         started = time.monotonic()
@@ -330,7 +344,7 @@ def build(cache: Path, quiet: bool = False) -> tuple[Path, Path]:
         if not (prefix / "VERSION").exists():
             progress.say("Building pjproject (some minutes, once):")
             build_pjproject(tarball, prefix, cache, progress)
-        shim_key = digest(key.encode(), *(p.read_bytes() for p in SHIM_SOURCES))
+        shim_key = digest(key.encode(), "\n".join([*SHIM_CFLAGS, *SHIM_LIBS]).encode(), *(p.read_bytes() for p in SHIM_SOURCES))
         shim = cache / f"shim-{shim_key}"
         if not any(shim.glob("*.so")):
             progress.say("Building the shim:")
