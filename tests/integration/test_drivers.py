@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.baresip import Baresip
 from tests.support.carrier import Carrier, answer, answer_despite_cancel, refuse, silent
+from tests.support.linphone import Linphone
 from tests.support.net import privileged, site_net
 from tests.support.proc import wait_until
 from tests.support.rawsip import RawPeer
@@ -99,3 +101,66 @@ def test_a_call_crosses_the_nat_and_dies_when_the_wan_is_dropped(tmp_path: Path)
             net.restore_wan()
             assert call.request("OPTIONS", timeout_s=3) is not None
             assert tone_seconds(far.record(tmp_path / "far.wav")) > 0.4
+
+
+def test_baresip_registers_calls_holds_transfers_and_is_heard(tmp_path: Path) -> None:
+    with Carrier(accounts={"alice": "secret-1"}) as carrier, Baresip(tmp_path / "a") as phone:
+        server = (carrier.ip, carrier.port)
+        assert phone.register("alice", "secret-1", server)["type"] == "REGISTER_OK"
+        assert phone.call(f"sip:201@{carrier.ip}:{carrier.port}")["type"] == "CALL_ESTABLISHED"
+        call = carrier.wait_call()
+        wait_until(lambda: call.rtp.heard() >= 75, 5, "RTP from baresip")
+        phone.digits("19#")
+        wait_until(lambda: call.rtp.digits == "19#", 5, "digits from baresip")
+        phone.hold()
+        assert "a=sendonly" in call.wait("INVITE").message.sdp
+        phone.resume()
+        phone.transfer("sip:300@127.0.0.1")
+        assert call.wait("REFER").message.header("refer-to").strip("<>") == "sip:300@127.0.0.1"
+        phone.hangup()
+        call.wait("BYE")
+        assert tone_fraction(phone.recording(), seconds=1) >= 0.95
+        assert tone_fraction(call.record(tmp_path / "c.wav"), seconds=1) >= 0.95
+
+
+def test_baresip_reports_a_refused_registration_and_answers_calls(tmp_path: Path) -> None:
+    with Carrier(accounts={"alice": "secret-1"}) as carrier, Baresip(tmp_path / "a", answer="manual") as phone:
+        assert phone.register("alice", "wrong", (carrier.ip, carrier.port))["type"] == "REGISTER_FAIL"
+        call = carrier.call(f"sip:alice@{phone.ip}:{phone.port}", (phone.ip, phone.port))
+        phone.wait_event("CALL_INCOMING")
+        assert call.wait_ringing().status == 180
+        phone.accept()
+        call.wait_answer()
+        call.hangup()
+        phone.wait_event("CALL_CLOSED")
+
+
+def test_linphone_registers_calls_and_is_heard(tmp_path: Path) -> None:
+    with Carrier(accounts={"alice": "secret-1"}) as carrier, Linphone(tmp_path / "l") as phone:
+        server = (carrier.ip, carrier.port)
+        assert phone.register("alice", "secret-1", server)
+        assert phone.call(f"sip:201@{carrier.ip}:{carrier.port}")
+        call = carrier.wait_call()
+        wait_until(lambda: call.rtp.heard() >= 75, 5, "RTP from linphone")
+        phone.digits("19")
+        wait_until(lambda: call.rtp.digits == "19", 5, "digits from linphone")
+        phone.hangup()
+        call.wait("BYE")
+        assert tone_fraction(call.record(tmp_path / "c.wav"), seconds=1) >= 0.95
+        wait_until(lambda: tone_fraction(phone.recording(), seconds=1) >= 0.95, 3, "linphone's recording")
+
+
+def test_linphone_reports_a_refused_registration(tmp_path: Path) -> None:
+    with Carrier(accounts={"alice": "secret-1"}) as carrier, Linphone(tmp_path / "l") as phone:
+        assert not phone.register("alice", "wrong", (carrier.ip, carrier.port))
+
+
+def test_linphone_is_called(tmp_path: Path) -> None:
+    with Carrier() as carrier, Linphone(tmp_path / "l", answer="manual") as phone:
+        call = carrier.call(f"sip:alice@{phone.ip}:{phone.port}", (phone.ip, phone.port))
+        phone.wait_line("incoming call")
+        assert call.wait_ringing().status == 180
+        phone.accept()
+        call.wait_answer()
+        call.hangup()
+        phone.wait_line("ended")

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -62,7 +63,15 @@ class Call:
         return self._rtp
 
     def sdp(self, direction: str = "") -> str:
-        return sdp(self.carrier.media_ip, self.rtp.port, self.formats, direction=direction)
+        offered = re.search(r"a=rtpmap:(\d+) telephone-event/8000", self.invite.sdp) if self.incoming else None
+        if offered is None:
+            return sdp(self.carrier.media_ip, self.rtp.port, self.formats, direction=direction)
+        # An answer uses the numbers of the offer (RFC 3264 section 6.1).
+        number = offered[1]
+        self.rtp.event_type = int(number)
+        formats = [number if name == "101" else name for name in self.formats]
+        extra = [] if number == "101" else [f"a=rtpmap:{number} telephone-event/8000", f"a=fmtp:{number} 0-15"]
+        return sdp(self.carrier.media_ip, self.rtp.port, formats, direction=direction, extra=extra)
 
     def _send_tone_to(self, text: str) -> None:
         ip, port = media_of(text)

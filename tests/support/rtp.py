@@ -21,7 +21,6 @@ from tests.support.ports import free_pair
 from tests.support.tone import Samples, tone, write_wav
 
 FRAME = 160
-_EVENT_TYPE = 101
 _DIGITS = "0123456789*#ABCD"
 
 
@@ -82,6 +81,8 @@ class RtpEnd:
         self.ip = ip
         self.packets: list[Packet] = []
         self.digits = ""
+        self.event_type = 101
+        """The payload type of telephone-event, as the SDPs agreed."""
         self.remote: tuple[str, int] | None = None
         self.sent = 0
         self._paused = False
@@ -137,7 +138,7 @@ class RtpEnd:
                 for step in range(1, 8):  # five while it lasts, the end three times in all (RFC 4733 section 2.5.1.4)
                     ends = step >= 5
                     duration = FRAME * min(step, 5)
-                    self._packet(_EVENT_TYPE, step == 1, start, struct.pack("!BBH", digit, (0x80 if ends else 0) | 10, duration))
+                    self._packet(self.event_type, step == 1, start, struct.pack("!BBH", digit, (0x80 if ends else 0) | 10, duration))
                     if not ends:
                         due = self._pace(due)
                 due = self._pace(due)
@@ -173,7 +174,7 @@ class RtpEnd:
                 continue  # RTCP multiplexed by mistake
             offset = 12 + 4 * (data[0] & 0x0F)
             packet = Packet(time.monotonic(), source, second & 0x7F, sequence, timestamp, ssrc, data[offset:])
-            if packet.payload_type == _EVENT_TYPE:
+            if packet.payload_type == self.event_type:
                 self._event(packet)
             self.packets.append(packet)
             if self._latch and self.remote and self.remote != source:
