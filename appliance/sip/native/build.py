@@ -17,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
@@ -211,8 +210,10 @@ def run_steps(apt: list[str], steps: tuple[list[str], ...], work: Path) -> str:
 
 def unpack(tarball: Path, into: Path) -> Path:
     """Unpack and return the folder that holds `aconfigure`."""
-    with tarfile.open(tarball) as archive:
-        archive.extractall(into, filter="data")
+    # GNU tar refuses paths that lead outside; tarfile learned that (`filter`) only after Debian 12's Python.
+    done = subprocess.run(["tar", "-xf", str(tarball), "-C", str(into)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildError(f"{tarball.name} could not be unpacked", f"delete {tarball} and try again; tar said: {done.stderr.strip()[-200:]}")
     found = sorted(into.rglob("aconfigure"), key=lambda p: len(p.parts))
     if not found:
         raise BuildError(f"{tarball.name} is not a pjproject source", "give a pjproject 2.17 (or later) source tarball")
