@@ -237,11 +237,6 @@ class Leg(Protocol):
 
     def stop_playing(self) -> None: ...
 
-    def record(self, path: Path) -> None:
-        """Record what the far end says to a WAV until `stop_recording` or the end."""
-
-    def stop_recording(self) -> None: ...
-
     async def stats(self) -> MediaStats | None:
         """Counters now; None when there is no media."""
 

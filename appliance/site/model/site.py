@@ -23,6 +23,8 @@ class Sip(Part):
     """How the SIP side behaves."""
 
     codecs: tuple[Literal["pcmu", "pcma", "g722", "opus"], ...] = ("g722", "pcmu", "pcma", "opus")
+    digest: Literal["auto", "both", "sha-256"] = "auto"
+    """Challenges: `auto` offers SHA-256 beside MD5 to phones known to take two, MD5 alone to the rest."""
     min_expires_seconds: int = Field(default=60, ge=10, le=3600)
     max_expires_seconds: int = Field(default=3600, ge=60, le=86400)
     default_expires_seconds: int = Field(default=3600, ge=60, le=86400)

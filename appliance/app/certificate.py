@@ -1,0 +1,52 @@
+"""The certificate SIP over TLS starts with: made once, self-signed, kept in the data folder, replaceable by the site's own."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+LIFETIME = timedelta(days=3650)
+
+
+def ensure_certificate(folder: Path, names: tuple[str, ...], addresses: tuple[str, ...]) -> tuple[Path, Path]:
+    """(certificate, key) PEM files in `folder`, made when one is missing; the key is readable by its owner alone. Raises OSError."""
+    certificate, key = folder / "sip.crt", folder / "sip.key"
+    if certificate.exists() and key.exists():
+        return certificate, key
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+    alternatives = [*(x509.DNSName(name) for name in names), *(x509.IPAddress(ip_address(ip)) for ip in addresses)]
+    # A box without a battery clock may believe any date: begin well before now.
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(min(now, datetime(2024, 1, 1, tzinfo=UTC)))
+        .not_valid_after(now + LIFETIME)
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    _write(key, private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    _write(certificate, made.public_bytes(serialization.Encoding.PEM))
+    return certificate, key
+
+
+def _write(path: Path, data: bytes) -> None:
+    partial = path.with_suffix(path.suffix + ".part")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
+    partial.replace(path)

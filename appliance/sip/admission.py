@@ -1,0 +1,249 @@
+"""Who may do what at the SIP port: emergency first, then trunks by address, then digest, then everything else refused (pure, in memory)."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address, ip_network
+from typing import Protocol
+
+from appliance.sip.api import Origin
+from appliance.sip.digest import DigestAuth, Outcome, Reason
+from appliance.sip.messages import Reply, Request
+from appliance.sip.registrar.register import Registrar
+from appliance.site.snapshot import DeviceEntry, Snapshot
+from appliance.types import DeviceId, TrunkId
+
+SCORE_LIMIT = 400.0
+"""What one source may cost before it is refused: a challenge left unanswered costs 1, a wrong password 5; 20 are forgiven every second."""
+FORGIVEN_PER_S = 20.0
+CHALLENGE_COST, WRONG_COST, SUCCESS_CREDIT = 1.0, 5.0, 10.0
+SOURCES = 4096
+KNOWS_SHA256 = re.compile(r"pjsip|pjsua|linphone|zoiper|yealink|snom|grandstream grp|poly", re.IGNORECASE)
+"""User-Agents that take two challenges as RFC 8760 has them. Others give up at an algorithm they do not know, even beside MD5 (seen with baresip 1.0)."""
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, REFER, NOTIFY, UPDATE, PRACK"
+
+
+class Service(Protocol):
+    """What the recogniser says of a request that asks for help."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def number(self) -> str: ...
+
+    @property
+    def urn(self) -> str: ...
+
+
+Recognise = Callable[[str, str, str], "Service | None"]
+"""(uri, scheme, user) -> the emergency service asked for, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An INVITE that may go on to a session."""
+
+    origin: Origin
+    device: DeviceId | None = None
+    trunk: TrunkId | None = None
+    service: str = ""
+    test_call: bool = False
+
+    @property
+    def emergency(self) -> bool:
+        """Goes out whatever else is wrong with it."""
+        return bool(self.service)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """News for the diagnosis page (row E14): what the box saw and why it said no."""
+
+    method: str
+    reason: str
+    username: str
+    source: str
+    user_agent: str
+    at_s: float
+
+
+@dataclass(slots=True)
+class _Score:
+    points: float
+    at_s: float
+
+
+@dataclass(slots=True)
+class Rules:
+    """What one site revision means at the port; swapped as a whole."""
+
+    snapshot: Snapshot
+    recognise: Recognise
+    trunk_hosts: dict[str, TrunkId] = field(default_factory=dict)
+    """IP literal -> trunk, of the addresses the trunks' hosts resolve to."""
+
+    def trunk_of(self, ip: str) -> TrunkId | None:
+        """The trunk a source address belongs to."""
+        found = self.trunk_hosts.get(ip)
+        if found is not None:
+            return found
+        address = ip_address(ip)
+        for key, trunk in self.snapshot.trunks.items():
+            if any(address in ip_network(str(network)) for network in trunk.networks):
+                return key
+        return None
+
+
+class Admission:
+    """Decides every out-of-dialog request on the SIP thread; nothing here waits. `free_legs` counts those an ordinary call may take."""
+
+    def __init__(self, rules: Rules, digest: DigestAuth, registrar: Registrar, free_legs: Callable[[], int], refused: Callable[[Refused], None]) -> None:
+        self.rules = rules
+        self.digest = digest
+        self.registrar = registrar
+        self._free_legs = free_legs
+        self._refused = refused
+        self._scores: OrderedDict[str, _Score] = OrderedDict()
+        self._by_name: dict[str, DeviceEntry] = {}
+        self.swap(rules)
+
+    def swap(self, rules: Rules) -> None:
+        """Put another revision into force."""
+        self.rules = rules
+        self._by_name = {name.lower(): entry for name, entry in rules.snapshot.by_sip_user.items()}
+
+    def decide(self, request: Request, now: float) -> Admitted | Reply | None:
+        """Let an INVITE on, answer at once, or (None) stay silent towards a source that floods."""
+        if request.method == "INVITE":
+            service = self._service(request)
+            if service is not None:
+                return self._emergency(request, service, now)
+        if self._over_limit(request.source.ip, now):
+            # Silence is cheaper than an answer; now and then one says why.
+            return Reply(503, "Too many requests from this address", (("Retry-After", "10"),)) if request.cseq % 50 == 0 else None
+        if request.method == "REGISTER":
+            return self._register(request, now)
+        if request.method == "INVITE":
+            return self._invite(request, now)
+        if request.method == "OPTIONS":
+            self._cost(request.source.ip, CHALLENGE_COST, now)
+            return Reply(200, "", (("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "replaces, timer, 100rel")))
+        return self._other(request)
+
+    # ---- emergency -----------------------------------------------------------------------------------------------
+
+    def _service(self, request: Request) -> Service | None:
+        try:
+            return self.rules.recognise(request.uri, request.uri_scheme, request.uri_user)
+        except Exception:  # noqa: BLE001 - a fault in recognition must not refuse the call: bare 911/112 still goes
+            return _Plain(request.uri_user) if request.uri_user in self.rules.snapshot.emergency_numbers else None
+
+    def _emergency(self, request: Request, service: Service, now: float) -> Admitted:
+        """No challenge, no limit. The device is found as well as can be, for its place: right password, else its registration, else what it calls itself."""
+        trunk = self.rules.trunk_of(request.source.ip)
+        asked = service.number or service.urn
+        device: DeviceEntry | None = None
+        if request.credentials:
+            verdict = self.digest.verify(request, self._lookup, now)
+            device = verdict.identity
+        if device is None:
+            device = self._registered_at(request, now) or self._lookup(request.from_user)
+        if device is not None:
+            return Admitted(Origin.DEVICE, device=device.id, service=asked, test_call=service.kind == "test")
+        if trunk is not None:
+            return Admitted(Origin.TRUNK, trunk=trunk, service=asked, test_call=service.kind == "test")
+        return Admitted(Origin.UNKNOWN, service=asked, test_call=service.kind == "test")
+
+    def _registered_at(self, request: Request, now: float) -> DeviceEntry | None:
+        """The one device whose binding came from this very address and port, or from this address alone when only one did."""
+        near = {b.device for b in self.registrar.bindings if b.received.ip == request.source.ip and b.expires_at > now}
+        exact = {b.device for b in self.registrar.bindings if b.received.ip == request.source.ip and b.received.port == request.source.port and b.expires_at > now}
+        found = exact if len(exact) == 1 else near
+        return self.rules.snapshot.devices.get(next(iter(found))) if len(found) == 1 else None
+
+    # ---- the rest ------------------------------------------------------------------------------------------------
+
+    def _register(self, request: Request, now: float) -> Reply:
+        verdict = self.digest.verify(request, self._lookup, now)
+        if verdict.outcome is not Outcome.OK or verdict.identity is None:
+            self._count(request, verdict.outcome, verdict.reason, verdict.username, now)
+            return self.digest.answer(verdict, now, request.source, self._offered(request))
+        self._cost(request.source.ip, -SUCCESS_CREDIT, now)
+        return self.registrar.register(request, verdict.identity, now)
+
+    def _invite(self, request: Request, now: float) -> Admitted | Reply:
+        trunk = self.rules.trunk_of(request.source.ip)
+        admitted: Admitted
+        if trunk is not None and not request.credentials:
+            admitted = Admitted(Origin.TRUNK, trunk=trunk)
+        else:
+            verdict = self.digest.verify(request, self._lookup, now)
+            if verdict.outcome is not Outcome.OK or verdict.identity is None:
+                self._count(request, verdict.outcome, verdict.reason, verdict.username, now)
+                return self.digest.answer(verdict, now, request.source, self._offered(request))
+            self._cost(request.source.ip, -SUCCESS_CREDIT, now)
+            admitted = Admitted(Origin.DEVICE, device=verdict.identity.id)
+        if self._free_legs() < 2:
+            return Reply(503, "All lines of the box are in use", (("Retry-After", "5"),))
+        return admitted
+
+    def _offered(self, request: Request) -> tuple[str, ...]:
+        wanted = self.rules.snapshot.site.sip.digest
+        if wanted == "auto":
+            return () if KNOWS_SHA256.search(request.user_agent) else ("MD5",)
+        return ("SHA-256",) if wanted == "sha-256" else ()
+
+    @staticmethod
+    def _other(request: Request) -> Reply:
+        if request.method == "SUBSCRIBE":
+            return Reply(489, "Event package not supported", (("Allow-Events", "refer"),))
+        if request.method in {"BYE", "INFO", "UPDATE", "PRACK", "NOTIFY"}:
+            return Reply(481, "No such call")
+        return Reply(405, "Not accepted here", (("Allow", ALLOW),))
+
+    def _lookup(self, name: str) -> DeviceEntry | None:
+        entry = self._by_name.get(name.lower())
+        return entry if entry is not None and entry.enabled else None
+
+    # ---- what a source may cost ----------------------------------------------------------------------------------
+
+    def _count(self, request: Request, outcome: Outcome, reason: Reason, username: str, now: float) -> None:
+        wrong = reason in {Reason.WRONG_PASSWORD, Reason.UNKNOWN_USER, Reason.WRONG_REALM, Reason.WRONG_DOMAIN, Reason.REPLAYED} or outcome is Outcome.MALFORMED
+        self._cost(request.source.ip, WRONG_COST if wrong else CHALLENGE_COST, now)
+        if wrong:
+            self._refused(Refused(request.method, reason.value, username or request.from_user, str(request.source), request.user_agent, now))
+
+    def _cost(self, ip: str, points: float, now: float) -> None:
+        score = self._scores.get(ip)
+        if score is None:
+            if points <= 0:
+                return
+            score = self._scores[ip] = _Score(0.0, now)
+            if len(self._scores) > SOURCES:
+                self._scores.popitem(last=False)
+        score.points = max(0.0, score.points - (now - score.at_s) * FORGIVEN_PER_S) + points
+        score.points = min(max(score.points, 0.0), SCORE_LIMIT + 100.0)
+        score.at_s = now
+        self._scores.move_to_end(ip)
+
+    def _over_limit(self, ip: str, now: float) -> bool:
+        score = self._scores.get(ip)
+        return score is not None and score.points - (now - score.at_s) * FORGIVEN_PER_S > SCORE_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """The service of a bare emergency number, for when the recogniser itself fails."""
+
+    number: str
+    urn: str = "urn:service:sos"
+    kind: str = "emergency"
+
+
+def with_hosts(rules: Rules, hosts: dict[str, TrunkId]) -> Rules:
+    """The same rules with other trunk addresses (a name resolved anew)."""
+    return replace(rules, trunk_hosts=hosts)

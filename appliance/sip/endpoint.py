@@ -1,0 +1,690 @@
+"""The SIP thread: creates pjsua2, polls it, runs posted commands, publishes news. The one owner of every pjsua2 object."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pjsua2 as pj
+from _holdfast_shim import ffi, lib
+
+from appliance.errors import SipError
+from appliance.sip._pj import config as pjconfig
+from appliance.sip._pj import fields
+from appliance.sip._pj.config import MAX_LEGS, MediaPorts, TrunkAccount
+from appliance.sip.admission import Admitted
+from appliance.sip.api import Answered, Dial, Digit, Ended, Invite, Leg, MediaChanged, MediaStats, News, PlaybackEnded, Progress, TransferProgress, TransferRequested
+from appliance.sip.leg import SipLeg
+from appliance.sip.messages import Reply, Request
+from appliance.types import Address, LegId, Transport, TrunkId
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+POLL_MS = 100
+"""Commands wake the poll by themselves; this only bounds timers."""
+EMERGENCY_LEGS = 16
+NEWS_LIMIT = 20_000
+QUIET_S, QUIET_CHECK_S = 15.0, 5.0
+"""A leg without a single RTP packet for so long is asked for a sign of life (OPTIONS in the dialog, 32 s at most): gone within 60 s in all."""
+HEADERS = ("P-Asserted-Identity", "P-Preferred-Identity", "Privacy", "Diversion", "Geolocation", "Priority", "User-Agent", "Alert-Info", "Referred-By", "Replaces")
+SDP_CODECS = frozenset(pjconfig.CODECS)
+
+Decide = Callable[[Request, float], "Admitted | Reply | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """Where to listen and with what. `advertised`: LAN address -> the address written where phones reach it through NAT. `tls`: certificate and key files."""
+
+    addresses: tuple[str, ...]
+    port: int
+    tls_port: int
+    media: MediaPorts
+    boot: str
+    user_agent: str = "Holdfast"
+    advertised: tuple[tuple[str, str], ...] = ()
+    tls: tuple[Path, Path] | None = None
+    trace_bytes: int = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkNews:
+    """A registering trunk's state: status of the last REGISTER (0: none yet), seconds it lasts (0: not registered)."""
+
+    trunk: TrunkId
+    code: int
+    reason: str
+    expires_s: int
+
+
+class _TrunkAcc(pj.Account):  # type: ignore[misc]
+    def __init__(self, endpoint: SipEndpoint, trunk: TrunkId) -> None:
+        super().__init__()
+        self._endpoint, self._trunk = endpoint, trunk
+
+    def onRegState(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
+        info = self.getInfo()
+        self._endpoint.to_loop(self._endpoint.on_trunk, TrunkNews(self._trunk, int(prm.code), str(prm.reason), int(info.regExpiresSec) if info.regIsActive else 0))
+
+
+class _Invites(asyncio.Queue[Leg]):
+    """Incoming legs, emergencies first."""
+
+    def _put(self, item: Leg) -> None:
+        queue: deque[Leg] = self._queue  # type: ignore[attr-defined]
+        if item.invite is not None and item.invite.service:
+            queue.appendleft(item)
+        else:
+            queue.append(item)
+
+
+_current: SipEndpoint | None = None
+
+
+class SipEndpoint:
+    """Implements `api.Endpoint` over one SIP thread. `decide` runs on that thread for every out-of-dialog request; `on_trunk` on the loop."""
+
+    def __init__(self, config: EndpointConfig, decide: Decide, on_trunk: Callable[[TrunkNews], None], tick: Callable[[float], None]) -> None:
+        self.config = config
+        self.invites: asyncio.Queue[Leg] = _Invites()
+        self.on_trunk = on_trunk
+        self.features: dict[str, bool] = {}
+        self.listening: tuple[Address, ...] = ()
+        self.last_poll_s = 0.0
+        self._decide, self._tick = decide, tick
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="sip", daemon=True)
+        self._ready: asyncio.Future[None] | None = None
+        self._stop = False
+        self._commands: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._news: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._news_waiting = False
+        self._news_lock = threading.Lock()
+        self._serial = 0
+        self._token = 0
+        self._legs: dict[int, SipLeg] = {}
+        self._reserved = 0
+        self._admitted: tuple[Request, Admitted] | None = None
+        self._answers: dict[int, asyncio.Future[int]] = {}
+        self._lan: dict[tuple[str, Transport], tuple[int, pj.Account]] = {}
+        self._transports: dict[tuple[str, Transport], int] = {}
+        self._trunks: dict[TrunkId, tuple[TrunkAccount, _TrunkAcc]] = {}
+        self._buffer = ffi.new("char[16384]")
+
+    # ---- life ----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Bring up library, transports and accounts. Raises SipError with what could not be had."""
+        self._loop = asyncio.get_running_loop()
+        self._ready = self._loop.create_future()
+        self._thread.start()
+        await self._ready
+
+    async def stop(self) -> None:
+        """End every call and the thread; returns when the library is gone (at most some seconds)."""
+        self._stop = True
+        lib.hf_wake()
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join, 6.0)
+
+    def _run(self) -> None:
+        global _current  # noqa: PLW0603 - the shim's callbacks are C functions: they know no instance
+        _current = self
+        endpoint = pj.Endpoint()
+        try:
+            self._bring_up(endpoint)
+        except Exception as error:  # noqa: BLE001 - reported to the one who waits for the start
+            self.to_loop(self._failed, error)
+            return
+        self.to_loop(self._ready.set_result if self._ready else lambda _: None, None)
+        checked = ticked = 0.0
+        while not self._stop:
+            endpoint.libHandleEvents(POLL_MS)
+            self._drain()
+            now = self.last_poll_s = time.monotonic()
+            if now - ticked >= 1.0:
+                ticked = now
+                self._tick(now)
+            if now - checked >= QUIET_CHECK_S:
+                checked = now
+                self._look_for_vanished(now)
+        for leg in list(self._legs.values()):
+            lib.hf_call_hangup(leg.call, 0, b"", b"")
+        deadline = time.monotonic() + 1.0
+        while lib.hf_calls_used() and time.monotonic() < deadline:
+            endpoint.libHandleEvents(20)
+        for _, account in [*self._lan.values(), *((None, acc) for _, acc in self._trunks.values())]:
+            account.shutdown()
+        endpoint.libDestroy()
+
+    def _failed(self, error: Exception) -> None:
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(error if isinstance(error, SipError) else SipError(f"The SIP side did not start: {error}", "see the log for details"))
+
+    def _bring_up(self, endpoint: pj.Endpoint) -> None:
+        endpoint.libCreate()
+        endpoint.libInit(pjconfig.endpoint_config(self.config.user_agent))
+        for step in (lib.hf_wake_install, lambda: lib.hf_trace_install(self.config.trace_bytes), lib.hf_hook_install, lib.hf_forward_install):
+            if step():
+                raise SipError("The SIP shim could not be put in place", "rebuild it with `make clean run`")
+        lib.hf_calls_install()
+        endpoint.audDevManager().setNullDev()
+        advertised = dict(self.config.advertised)
+        for ip in self.config.addresses:
+            wanted: list[tuple[Transport, int, int]] = [
+                (Transport.UDP, pj.PJSIP_TRANSPORT_UDP6 if ":" in ip else pj.PJSIP_TRANSPORT_UDP, self.config.port),
+                (Transport.TCP, pj.PJSIP_TRANSPORT_TCP6 if ":" in ip else pj.PJSIP_TRANSPORT_TCP, self.config.port),
+            ]
+            if self.config.tls:
+                wanted.append((Transport.TLS, pj.PJSIP_TRANSPORT_TLS6 if ":" in ip else pj.PJSIP_TRANSPORT_TLS, self.config.tls_port))
+            for transport, kind, port in wanted:
+                try:
+                    transport_id = endpoint.transportCreate(kind, pjconfig.transport_config(ip, port, self.config.tls if transport is Transport.TLS else None))
+                except pj.Error as error:
+                    raise SipError(f"Port {port}/{transport} on {ip} cannot be used: {error.reason}", "stop what holds it, or set HOLDFAST_SIP_PORT or HOLDFAST_BIND") from error
+                local = Address(ip, port, transport)
+                account = pj.Account()
+                account.create(pjconfig.lan_account(local, transport_id, self.config.media, advertised.get(ip, "")))
+                lib.hf_lan_account(account.getId(), 1)
+                self._lan[(ip, transport)] = (account.getId(), account)
+                self._transports[(ip, transport)] = transport_id
+        endpoint.libStart()
+        known = {str(c.codecId) for c in endpoint.codecEnum2()}
+        wanted_codecs = {name: next((c for c in known if c.startswith(prefix)), "") for name, prefix in pjconfig.CODECS.items()}
+        for codec in known:
+            endpoint.codecSetPriority(codec, 128 if codec in wanted_codecs.values() else 0)
+        bits = lib.hf_features()
+        self.features = {"tls": bool(bits & 1), "srtp": bool(bits & 2), "dtls-srtp": bool(bits & 4), "opus": bool(wanted_codecs["opus"]), "g722": bool(wanted_codecs["g722"])}
+        self.listening = tuple(Address(ip, self.config.tls_port if t is Transport.TLS else self.config.port, t) for ip, t in self._lan)
+
+    # ---- between the threads -------------------------------------------------------------------------------------
+
+    def post(self, command: Callable[..., Any], *arguments: Any) -> None:
+        """Run `command` on the SIP thread soon. Any thread."""
+        self._commands.append((command, arguments))
+        lib.hf_wake()
+
+    async def ask(self, question: Callable[..., Result], *arguments: Any) -> Result:
+        """Run `question` on the SIP thread and wait for its answer."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+
+        def run() -> None:
+            try:
+                result = question(*arguments)
+            except Exception as error:  # noqa: BLE001 - handed to the one who asked
+                self.to_loop(lambda e: None if future.done() else future.set_exception(e), error)
+            else:
+                self.to_loop(lambda r: None if future.done() else future.set_result(r), result)
+
+        self.post(run)
+        return await future
+
+    def to_loop(self, action: Callable[..., Any], *arguments: Any) -> None:
+        """Run `action` on the asyncio loop soon, in order. SIP thread."""
+        self._news.append((action, arguments))
+        with self._news_lock:
+            if self._news_waiting or self._loop is None:
+                return
+            self._news_waiting = True
+        try:
+            self._loop.call_soon_threadsafe(self._deliver)
+        except RuntimeError:  # the loop is closed: the process is on its way out
+            self._news.clear()
+
+    def _deliver(self) -> None:
+        with self._news_lock:
+            self._news_waiting = False
+        while self._news:
+            action, arguments = self._news.popleft()
+            try:
+                action(*arguments)
+            except Exception:
+                log.exception("news of the SIP thread was not taken")
+
+    def _tell(self, leg: SipLeg, item: News) -> None:
+        # Under a backlog cheap news goes first; what ends or answers a leg never does.
+        if len(self._news) > NEWS_LIMIT and isinstance(item, Progress | Digit | MediaChanged):
+            return
+        self.to_loop(leg.tell, item)
+
+    def _drain(self) -> None:
+        while self._commands:
+            command, arguments = self._commands.popleft()
+            try:
+                command(*arguments)
+            except Exception:
+                log.exception("a command to the SIP thread failed")
+        kind, call, a, b = _numbers
+        while lib.hf_event(kind, call, a, b):
+            leg = self._legs.get(call[0])
+            if leg is None:
+                continue
+            if kind[0] == 1:
+                self._digit(leg, chr(a[0] & 0xFF).upper(), b[0], bool(a[0] & 0x100))
+            else:
+                self._tell(leg, PlaybackEnded(a[0]))
+
+    # ---- api.Endpoint --------------------------------------------------------------------------------------------
+
+    def dial(self, request: Dial) -> Leg:
+        if not request.emergency and self.free_legs() < 1:
+            raise SipError("No leg is free", "wait for a call to end")
+        leg = SipLeg(self, self._new_id(), dialled=request)
+        self.post(self._do_dial, leg, request)
+        return leg
+
+    def join(self, a: Leg, b: Leg) -> None:
+        self.post(self._do_join, a, b)
+
+    def part(self, a: Leg, b: Leg) -> None:
+        self.post(self._do_part, a, b)
+
+    def forwarding(self, allowed: bool, *legs: Leg) -> None:
+        self.post(self._do_forwarding, allowed, legs)
+
+    async def options(self, target: str, account: Address | TrunkId, timeout_s: float = 4.0) -> int:
+        return await self.request("OPTIONS", target, account, timeout_s=timeout_s)
+
+    async def request(
+        self, method: str, target: str, account: Address | TrunkId, headers: tuple[tuple[str, str], ...] = (), body: bytes = b"", content_type: str = "", timeout_s: float = 32.0
+    ) -> int:
+        self._token += 1
+        token = self._token
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._answers[token] = future
+        self.post(self._do_request, token, method, target, account, headers, body, content_type)
+        try:
+            return await asyncio.wait_for(future, timeout_s)
+        except TimeoutError:
+            return 408
+        finally:
+            self._answers.pop(token, None)
+
+    def free_legs(self) -> int:
+        return max(0, MAX_LEGS - EMERGENCY_LEGS - len(self._legs))
+
+    # ---- for the wiring ------------------------------------------------------------------------------------------
+
+    def set_trunks(self, wanted: tuple[TrunkAccount, ...]) -> None:
+        """Bring the trunk accounts to this list; calls on a trunk that goes stay up."""
+        self.post(self._do_trunks, wanted)
+
+    def set_name(self, host: str, ip: str) -> None:
+        """What pjsip answers itself when it meets `host`; ip "" forgets."""
+        lib.hf_name_set(host.encode(), ip.encode())
+
+    def counters(self) -> dict[str, int]:
+        """Messages and media adapters since start; any thread."""
+        counts, media = ffi.new("unsigned long[6]"), ffi.new("unsigned long[3]")
+        lib.hf_counts(counts, 6)
+        lib.hf_media_counts(media)
+        names = ("rx_requests", "rx_responses", "tx_requests", "tx_responses", "refused_malformed")
+        return {**{name: int(counts[i]) for i, name in enumerate(names)}, "adapters_made": int(media[0]), "adapters_freed": int(media[1]), "links": int(media[2]), "legs": len(self._legs)}
+
+    def slots_used(self) -> int:
+        """pjsua's own count of call slots (SIP thread, by `ask`)."""
+        return int(lib.hf_calls_used())
+
+    # ---- commands on the SIP thread ------------------------------------------------------------------------------
+
+    def _new_id(self) -> LegId:
+        self._serial += 1
+        return LegId(f"{self.config.boot}-{self._serial}")
+
+    def _account(self, account: Address | TrunkId) -> int:
+        if isinstance(account, Address):
+            found = self._lan.get((account.ip, account.transport))
+            return found[0] if found else next(iter(self._lan.values()))[0]
+        trunk = self._trunks.get(account)
+        return trunk[1].getId() if trunk else -1
+
+    def _do_dial(self, leg: SipLeg, request: Dial) -> None:
+        account = self._account(request.account)
+        if account < 0:
+            self._tell(leg, Ended(503, "The trunk has no address yet", cause="unreachable"))
+            return
+        parts = ffi.new("hf_part[]", max(1, len(request.parts)))
+        keep = [ffi.new("char[]", data) for p in request.parts for data in (p.content_type.encode(), _headers(p.headers), p.body)]
+        for i, part in enumerate(request.parts):
+            parts[i].ctype, parts[i].headers, parts[i].body, parts[i].len = keep[3 * i], keep[3 * i + 1], keep[3 * i + 2], len(part.body)
+        sender = f'"{_quoted(request.from_display)}" <{request.from_uri}>' if request.from_display else f"<{request.from_uri}>" if request.from_uri else ""
+        status = ffi.new("int*")
+        # A name-addr or URI of a person's making can hold anything: pjsip says no, and the leg ends with a cause.
+        call = lib.hf_call_make(
+            account, request.target.encode(), request.to_uri.encode(), sender.encode(), b"", _headers(request.headers),
+            ",".join(request.codecs).encode(), parts, len(request.parts), self._buffer, 512, status,
+        )  # fmt: skip
+        if call < 0:
+            log.warning("leg %s: INVITE to %s was not sent (pjsip status %d)", leg.id, request.target, status[0])
+            self._tell(leg, Ended(503, "The call could not be sent", cause="unreachable"))
+            return
+        leg.call, leg.call_id = call, ffi.string(self._buffer).decode(errors="replace")
+        self._legs[call] = leg
+
+    def do_answer(self, leg: SipLeg, code: int, reason: str, headers: tuple[tuple[str, str], ...], codecs: tuple[str, ...]) -> None:
+        if leg.call >= 0 and leg.invite is not None:
+            lib.hf_call_answer(leg.call, code, reason.encode(), _headers(headers), ",".join(codecs).encode())
+
+    def do_hangup(self, leg: SipLeg, code: int, reason: str, headers: tuple[tuple[str, str], ...]) -> None:
+        if leg.call >= 0:
+            lib.hf_call_hangup(leg.call, code, reason.encode(), _headers(headers))
+
+    def do_hold(self, leg: SipLeg, on: bool) -> None:
+        if leg.call >= 0:
+            lib.hf_call_hold(leg.call, int(on))
+
+    def do_digits(self, leg: SipLeg, digits: str, info: bool, duration_ms: int) -> None:
+        if leg.call >= 0:
+            lib.hf_call_dtmf(leg.call, digits.encode(), int(info), duration_ms)
+
+    def do_refer(self, leg: SipLeg, target: str, headers: tuple[tuple[str, str], ...]) -> None:
+        if leg.call >= 0 and lib.hf_call_refer(leg.call, target.encode(), _headers(headers)):
+            self._tell(leg, TransferProgress(500, True))
+
+    def do_refer_answer(self, leg: SipLeg, code: int) -> None:
+        if leg.call >= 0:
+            lib.hf_call_refer_answer(leg.call, code)
+
+    def do_refer_notify(self, leg: SipLeg, code: int, reason: str, final: bool) -> None:
+        if leg.call >= 0:
+            lib.hf_call_refer_notify(leg.call, code, reason.encode(), int(final))
+
+    def do_play(self, leg: SipLeg, pcm: bytes, rate: int, loop: bool, playback: int) -> None:
+        if leg.call < 0 or lib.hf_play(leg.call, pcm, len(pcm), rate, int(loop), playback):
+            self._tell(leg, PlaybackEnded(playback))
+
+    def do_tone(self, leg: SipLeg, name: str) -> None:
+        if leg.call >= 0:
+            lib.hf_tone(leg.call, name.encode())
+
+    def do_stop(self, leg: SipLeg) -> None:
+        if leg.call >= 0:
+            lib.hf_stop(leg.call)
+
+    def do_stats(self, leg: SipLeg) -> MediaStats | None:
+        figures = ffi.new("double[10]")
+        if leg.call < 0 or not lib.hf_stats(leg.call, figures):
+            return None
+        return MediaStats("", int(figures[0]), int(figures[1]), figures[2], int(figures[3]), int(figures[4]), figures[5], figures[6], bool(figures[7]))
+
+    def _do_join(self, a: SipLeg, b: SipLeg) -> None:
+        a.joined, b.joined = b, a
+        self._rejoin(a)
+
+    def _rejoin(self, leg: SipLeg) -> None:
+        other = leg.joined
+        if other is not None and leg.call >= 0 and other.call >= 0:
+            lib.hf_join(leg.call, other.call, 1)
+
+    def _do_part(self, a: SipLeg, b: SipLeg) -> None:
+        if a.joined is b:
+            a.joined = b.joined = None
+            if a.call >= 0 and b.call >= 0:
+                lib.hf_part_calls(a.call, b.call)
+
+    def _do_forwarding(self, allowed: bool, legs: tuple[SipLeg, ...]) -> None:
+        for leg in legs:
+            other = leg.joined
+            if other is not None and leg.call >= 0 and other.call >= 0:
+                lib.hf_join(leg.call, other.call, int(allowed))
+
+    def _do_request(self, token: int, method: str, target: str, account: Address | TrunkId, headers: tuple[tuple[str, str], ...], body: bytes, content_type: str) -> None:
+        acc = self._account(account)
+        if acc < 0 or lib.hf_request_send(token, acc, method.encode(), target.encode(), b"", b"", _headers(headers), content_type.encode(), body, len(body)):
+            self._response(token, 503)
+
+    def _response(self, token: int, code: int) -> None:
+        def done() -> None:
+            future = self._answers.pop(token, None)
+            if future is not None and not future.done():
+                future.set_result(code)
+
+        self.to_loop(done)
+
+    def _do_trunks(self, wanted: tuple[TrunkAccount, ...]) -> None:
+        names = {t.id for t in wanted}
+        for key in [k for k in self._trunks if k not in names]:
+            _, account = self._trunks.pop(key)
+            account.shutdown()
+        for trunk in wanted:
+            have = self._trunks.get(trunk.id)
+            if have is not None and have[0] == trunk:
+                continue
+            transport_id = self._transports.get((trunk.local.ip, trunk.transport))
+            if transport_id is None:
+                log.warning("trunk %s: the box does not listen on %s over %s", trunk.id, trunk.local.ip, trunk.transport)
+                continue
+            account_config = pjconfig.trunk_account(trunk, transport_id, self.config.media)
+            try:
+                if have is not None:
+                    have[1].modify(account_config)
+                    self._trunks[trunk.id] = (trunk, have[1])
+                else:
+                    account = _TrunkAcc(self, trunk.id)
+                    account.create(account_config)
+                    self._trunks[trunk.id] = (trunk, account)
+            except pj.Error as error:
+                log.error("trunk %s was refused by the SIP stack: %s", trunk.id, error.reason)  # noqa: TRY400 - the reason says it all
+                self.to_loop(self.on_trunk, TrunkNews(trunk.id, 500, str(error.reason), 0))
+
+    # ---- events on the SIP thread --------------------------------------------------------------------------------
+
+    def on_request(self, text: str) -> int:
+        """Decide one out-of-dialog request; returns what hook.c expects."""
+        request = fields.parse(text, _request_header)
+        decision = self._decide(request, time.monotonic())
+        if decision is None:
+            return int(lib.HF_DROP)
+        if isinstance(decision, Reply):
+            lib.hf_reply(decision.code, decision.reason.encode(), _headers(decision.headers))
+            return int(lib.HF_ANSWERED)
+        self._admitted = (request, decision)
+        account = self._lan.get((request.local.ip, request.local.transport)) or next(iter(self._lan.values()))
+        number = account[0]
+        if decision.trunk is not None and decision.trunk in self._trunks:
+            number = self._trunks[decision.trunk][1].getId()
+        return number | (int(lib.HF_EMERGENCY) if decision.emergency else 0)
+
+    def on_incoming(self, call: int, call_id: str) -> None:
+        if self._admitted is None:
+            lib.hf_call_hangup(call, 500, b"", b"")
+            return
+        (request, admitted), self._admitted = self._admitted, None
+        present = {name: value for name in HEADERS if (value := _request_header(name))}
+        n = lib.hf_request_codecs(self._buffer, 1024)
+        offered = ffi.unpack(self._buffer, n).decode(errors="replace").split(",") if n > 0 else []
+        location = b""
+        if admitted.service:
+            n = lib.hf_request_part(b"application/pidf+xml", self._buffer, 16384)
+            location = ffi.unpack(self._buffer, n) if n > 0 else b""
+        leg_id = self._new_id()
+        invite = Invite(
+            leg=leg_id, call_id=call_id, uri=request.uri, uri_user=request.uri_user, from_uri=request.from_uri, from_user=request.from_user,
+            from_display=_display(_request_header("From")), to_user=request.to_user, source=request.source, local=request.local, origin=admitted.origin,
+            device=admitted.device, trunk=admitted.trunk, service=admitted.service, test_call=admitted.test_call,
+            codecs=tuple(c for c in offered if c in SDP_CODECS), headers=present, location=location,
+        )  # fmt: skip
+        leg = SipLeg(self, leg_id, invite=invite)
+        leg.call = call
+        self._legs[call] = leg
+        self.to_loop(self.invites.put_nowait, leg)
+
+    def on_state(self, call: int, state: int, code: int, reason: str, retry_after: int) -> None:
+        leg = self._legs.get(call)
+        if leg is None:
+            return
+        if state == pj.PJSIP_INV_STATE_EARLY and leg.invite is None:
+            leg.ringing = leg.ringing or code in {180, 183}
+            self._tell(leg, Progress(code, code == 183))
+        elif state == pj.PJSIP_INV_STATE_CONFIRMED:
+            leg.answered = True
+            leg.quiet_since_s = time.monotonic()
+            self._tell(leg, Answered(200))
+        elif state == pj.PJSIP_INV_STATE_DISCONNECTED:
+            self._legs.pop(call, None)
+            leg.call = -1
+            if leg.joined is not None:
+                leg.joined.joined = None
+                leg.joined = None
+            self._tell(leg, Ended(200 if leg.answered and not leg.vanished else code, reason, cause=_cause(leg, code), retry_after=retry_after))
+
+    def on_media(self, call: int, active: bool, held: bool, codec: str) -> None:
+        leg = self._legs.get(call)
+        if leg is None:
+            return
+        if active:
+            self._rejoin(leg)
+        self._tell(leg, MediaChanged(active, held, codec.lower()))
+
+    def on_refer(self, call: int, target: str, user: str, replaces: str) -> None:
+        leg = self._legs.get(call)
+        if leg is None:
+            lib.hf_call_refer_answer(call, 481)
+        else:
+            self._tell(leg, TransferRequested(target, user, replaces))
+
+    def on_refer_status(self, call: int, code: int, final: bool) -> None:
+        leg = self._legs.get(call)
+        if leg is not None:
+            self._tell(leg, TransferProgress(code, final))
+
+    def _digit(self, leg: SipLeg, digit: str, duration_ms: int, info: bool) -> None:
+        self._tell(leg, Digit(digit, duration_ms, "info" if info else "rfc4733"))
+        other = leg.joined
+        figures = ffi.new("double[10]")
+        # Through the bridge a digit does not pass by itself; forwarded RTP carries it along.
+        if other is not None and other.call >= 0 and not info and not (lib.hf_stats(leg.call, figures) and figures[7]):
+            lib.hf_call_dtmf(other.call, digit.encode(), 0, max(60, min(duration_ms, 1000)))
+
+    # ---- peers that are gone -------------------------------------------------------------------------------------
+
+    def _look_for_vanished(self, now: float) -> None:
+        for leg in list(self._legs.values()):
+            if not leg.answered:
+                continue
+            packets = int(lib.hf_rx_packets(leg.call))
+            if packets != leg.quiet_rx:
+                leg.quiet_rx, leg.quiet_since_s = packets, now
+            elif now - leg.quiet_since_s >= QUIET_S and now - leg.probe_at_s >= QUIET_S and not leg.vanished:
+                leg.probe_at_s = now
+                lib.hf_call_probe(leg.call)
+
+    def on_probe(self, call: int, code: int) -> None:
+        leg = self._legs.get(call)
+        if leg is not None and code in {408, 481} and not leg.vanished:
+            leg.vanished = True
+            log.info("leg %s: the peer is gone (no RTP, %d to OPTIONS)", leg.id, code)
+            lib.hf_call_hangup(call, 0, b"", b"")
+
+    def run_posted(self) -> None:
+        """The wake-up: commands now, not at the next poll."""
+        self._drain()
+
+    def on_response(self, token: int, code: int) -> None:
+        self._response(token, code)
+
+
+# ---- the shim's callbacks ------------------------------------------------------------------------------------------
+
+_numbers = (ffi.new("int*"), ffi.new("int*"), ffi.new("int*"), ffi.new("int*"))
+_header_buffer = ffi.new("char[2048]")
+
+
+def _text(pointer: Any) -> str:
+    return str(ffi.string(pointer).decode(errors="replace"))
+
+
+def _request_header(name: str) -> str:
+    n = lib.hf_request_header(name.encode(), _header_buffer, 2048)
+    return _text(_header_buffer) if n >= 0 else ""
+
+
+def _headers(headers: tuple[tuple[str, str], ...]) -> bytes:
+    return "\n".join(f"{name}: {' '.join(value.split())}" for name, value in headers).encode()
+
+
+def _quoted(text: str) -> str:
+    clean = "".join(c for c in text if c.isprintable())
+    return clean.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _display(header: str) -> str:
+    name = header.split("<", 1)[0].strip() if "<" in header else ""
+    return name[1:-1].replace('\\"', '"').replace("\\\\", "\\") if len(name) > 1 and name[0] == name[-1] == '"' else name
+
+
+_CAUSES = {486: "busy", 600: "busy", 603: "declined", 607: "declined", 608: "declined", 487: "cancelled", 401: "refused", 403: "refused", 407: "refused"}
+
+
+def _cause(leg: SipLeg, code: int) -> str:
+    if leg.vanished:
+        return "vanished"
+    if leg.answered:
+        return "normal"
+    if code in {408, 480}:
+        return "no-answer" if leg.ringing else "unreachable"
+    if code in {404, 410, 502, 503, 504}:
+        return "unreachable"
+    return _CAUSES.get(code, "error")
+
+
+@ffi.def_extern(error=-3)
+def hf_on_request(text: Any, length: int) -> int:
+    assert _current is not None
+    return _current.on_request(ffi.unpack(text, length).decode(errors="replace"))
+
+
+@ffi.def_extern()
+def hf_on_response(token: int, code: int, _reason: Any) -> None:
+    assert _current is not None
+    _current.on_response(token, code)
+
+
+@ffi.def_extern()
+def hf_on_incoming(_account: int, call: int, call_id: Any) -> None:
+    assert _current is not None
+    _current.on_incoming(call, _text(call_id))
+
+
+@ffi.def_extern()
+def hf_on_state(call: int, state: int, code: int, reason: Any, retry_after: int) -> None:
+    assert _current is not None
+    _current.on_state(call, state, code, _text(reason), retry_after)
+
+
+@ffi.def_extern()
+def hf_on_media(call: int, active: int, held: int, codec: Any) -> None:
+    assert _current is not None
+    _current.on_media(call, bool(active), bool(held), _text(codec))
+
+
+@ffi.def_extern()
+def hf_on_refer(call: int, target: Any, user: Any, replaces: Any) -> None:
+    assert _current is not None
+    _current.on_refer(call, _text(target), _text(user), _text(replaces))
+
+
+@ffi.def_extern()
+def hf_on_refer_status(call: int, code: int, final: int) -> None:
+    assert _current is not None
+    _current.on_refer_status(call, code, bool(final))
+
+
+@ffi.def_extern()
+def hf_on_probe(call: int, code: int) -> None:
+    assert _current is not None
+    _current.on_probe(call, code)
+
+
+@ffi.def_extern()
+def hf_on_wake() -> None:
+    assert _current is not None
+    _current.run_posted()
