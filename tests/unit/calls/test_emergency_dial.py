@@ -1,4 +1,4 @@
-"""The emergency INVITE per trunk: URIs, identity, location parts."""
+"""The emergency INVITE per trunk: URIs, identity, location parts, and the order of the paths."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from typing import Any
 
 import pytest
 
-from appliance.calls.emergency_dial import Told, emergency_dial, emergency_number, phone_location, service_urn
+from appliance.calls.emergency_dial import Told, emergency_dial, emergency_paths, service_of
+from appliance.emergency.conveyance import PhoneLocation, geolocation_headers
+from appliance.emergency.recognise import EmergencyService, Recogniser
 from appliance.sip.api import Dial
 from appliance.types import TrunkId
 from tests.unit.calls.fakes import snapshot_of
+from tests.unit.calls.test_route import invite
 
-TOLD = Told("911", callback="+12125550155", name="Dana Fox", pidf=b"<presence/>", content_id="abc@box.example")
+SERVICE = EmergencyService("emergency", "911", "urn:service:sos", "911")
+PLACE = geolocation_headers("box.example", "c1", b"<presence/>")
+TOLD = Told(SERVICE, callback="+12125550155", name="Dana Fox", location=PLACE)
 
 
 def dial(told: Told = TOLD, trunk: str = "acme", with_location: bool = True, **site: Any) -> Dial:
     snapshot = snapshot_of(**site)
-    found = emergency_dial(told, TrunkId(trunk), snapshot.site.trunks[trunk], snapshot, with_location=with_location)
-    assert found is not None
-    return found
+    return emergency_dial(told, TrunkId(trunk), snapshot.site.trunks[trunk], snapshot, with_location=with_location)
 
 
 def test_an_ordinary_trunk() -> None:
@@ -30,11 +33,10 @@ def test_an_ordinary_trunk() -> None:
     headers = dict(found.headers)
     assert headers["P-Asserted-Identity"] == "<sip:+12125550155@198.51.100.1>"
     assert headers["Priority"] == "emergency"
-    assert headers["Geolocation"] == "<cid:abc@box.example>"
-    assert headers["Geolocation-Routing"] == "yes"
+    assert headers["Geolocation"] == "<cid:place-c1@box.example>"
     (part,) = found.parts
-    assert part.content_type == "application/pidf+xml"
-    assert dict(part.headers) == {"Content-ID": "<abc@box.example>", "Content-Disposition": "by-reference;handling=optional"}
+    assert (part.content_type, part.body) == ("application/pidf+xml", b"<presence/>")
+    assert dict(part.headers)["Content-ID"] == "<place-c1@box.example>"
     assert found.codecs[:2] == ("pcmu", "pcma")
     assert found.emergency
 
@@ -43,16 +45,15 @@ def test_the_trunks_own_form_of_number_and_transport() -> None:
     found = dial(trunk="backup")
     assert found.target == "sip:911@203.0.113.9;transport=tcp"
     assert found.from_uri == "sip:2125550155@203.0.113.9"
-    assert found.codecs == ("pcmu", "pcma")
+    assert found.codecs == ("pcmu", "pcma"), "G.711 is offered even where the trunk lists one of them only"
 
 
 def test_an_ng911_trunk_gets_the_urn() -> None:
     found = dial(trunks={"acme": {"emergency_uri": "urn"}})
     assert (found.target, found.to_uri) == ("urn:service:sos", "urn:service:sos")
     assert found.destination == "sip:198.51.100.1;lr"
-    fire = dial(replace(TOLD, service="urn:service:sos.fire"), trunks={"acme": {"emergency_uri": "urn"}})
+    fire = dial(replace(TOLD, service=replace(SERVICE, urn="urn:service:sos.fire")), trunks={"acme": {"emergency_uri": "urn"}})
     assert fire.target == "urn:service:sos.fire"
-    assert service_urn(Told("933", test=True)) == "urn:service:test.sos"
 
 
 def test_the_plain_retry_carries_no_body_and_no_geolocation() -> None:
@@ -62,58 +63,52 @@ def test_the_plain_retry_carries_no_body_and_no_geolocation() -> None:
 
 
 def test_nothing_known_still_makes_an_invite() -> None:
-    found = dial(Told("911"), main_number=None)
+    found = dial(Told(SERVICE), main_number=None)
     assert found.target == "sip:911@198.51.100.1"
     assert found.from_uri == "sip:acct1@198.51.100.1"
     assert found.headers == (("Priority", "emergency"),)
     assert found.parts == ()
-    assert dial(Told("911")).from_uri == "sip:+12125550100@198.51.100.1"
+    assert dial(Told(SERVICE)).from_uri == "sip:+12125550100@198.51.100.1"
 
 
-def test_the_phones_own_location_comes_first_and_both_go() -> None:
-    told = replace(TOLD, phone_pidf=b"<mine/>", phone_geolocation="<cid:p@phone>, <https://lis.example/x>")
-    found = dial(told)
-    assert dict(found.headers)["Geolocation"] == "<cid:p@phone>, <https://lis.example/x>, <cid:abc@box.example>"
+def test_the_phones_own_location_goes_along() -> None:
+    both = geolocation_headers("box.example", "c1", b"<presence/>", phone=PhoneLocation("<cid:p@phone>;loc-src=evil", b"<mine/>"))
+    found = dial(replace(TOLD, location=both))
     assert [part.body for part in found.parts] == [b"<mine/>", b"<presence/>"]
-    assert dict(found.parts[0].headers)["Content-ID"] == "<p@phone>"
-
-
-def test_a_phones_body_without_a_reference_gets_one_and_a_reference_without_body_goes() -> None:
-    found = dial(replace(TOLD, phone_pidf=b"<mine/>"))
-    assert dict(found.headers)["Geolocation"].count("cid:") == 2
-    dangling = dial(replace(TOLD, phone_geolocation="<cid:p@phone>"))
-    assert dict(dangling.headers)["Geolocation"] == "<cid:abc@box.example>"
-
-
-def test_loc_src_is_stripped() -> None:
-    assert phone_location({"Geolocation": "<cid:p@phone>;loc-src=evil.example"}, b"x") == ("<cid:p@phone>", b"x")
-    assert phone_location({}, b"") == ("", b"")
-
-
-@pytest.mark.parametrize(
-    ("service", "country", "test", "number"),
-    [
-        ("911", "US", False, "911"),
-        ("112", "US", False, "911"),
-        ("urn:service:sos", "US", False, "911"),
-        ("555", "US", False, "911"),
-        ("933", "US", True, "933"),
-        ("urn:service:test.sos", "US", True, "933"),
-        ("112", "GB", False, "112"),
-        ("999", "GB", False, "999"),
-        ("15", "FR", False, "15"),
-        ("urn:service:sos", "FR", False, "112"),
-        ("urn:service:test.sos", "FR", True, ""),
-    ],
-)
-def test_the_number_dialled_on_ordinary_trunks(service: str, country: str, test: bool, number: str) -> None:
-    assert emergency_number(service, snapshot_of(country=country), test=test) == number
-
-
-def test_a_test_call_never_becomes_a_real_one() -> None:
-    snapshot = snapshot_of(country="FR")
-    assert emergency_dial(Told("urn:service:test.sos", test=True), TrunkId("acme"), snapshot.site.trunks["acme"], snapshot, with_location=True) is None
+    assert "loc-src" not in dict(found.headers)["Geolocation"]
 
 
 def test_g711_in_the_callers_order() -> None:
     assert dial(replace(TOLD, codecs=("opus", "pcma", "pcmu"))).codecs[:2] == ("pcma", "pcmu")
+
+
+@pytest.mark.parametrize(
+    ("service", "test", "number", "urn"),
+    [
+        ("911", False, "911", "urn:service:sos"),
+        ("112", False, "911", "urn:service:sos"),
+        ("urn:service:sos.fire", False, "911", "urn:service:sos.fire"),
+        ("933", True, "933", "urn:service:test.sos"),
+        ("urn:service:test.sos", True, "933", "urn:service:test.sos"),
+        ("a number of yesterday", False, "911", "urn:service:sos"),
+        ("a number of yesterday", True, "", "urn:service:test.sos"),
+        ("911", True, "911", "urn:service:sos"),
+    ],
+)
+def test_what_the_invite_asks_for(service: str, test: bool, number: str, urn: str) -> None:
+    found = service_of(invite("x", service=service, test_call=test), Recogniser.of(snapshot_of()))
+    assert (found.kind, found.number, found.urn) == ("test" if "test" in urn else "emergency", number, urn)
+
+
+def test_the_order_of_paths_excludes_nothing() -> None:
+    site = snapshot_of(trunks={"acme": {"enabled": False}, "third": {"name": "Third", "host": "192.0.2.7"}})
+    paths = emergency_paths(SERVICE, site, lambda trunk: trunk == "backup", "")
+    assert [path.id for path in paths] == ["third", "backup", "acme"]
+    good = snapshot_of()
+    assert [path.id for path in emergency_paths(SERVICE, good, lambda trunk: False, "backup")] == ["backup", "acme"]
+
+
+def test_a_test_call_never_becomes_a_real_one() -> None:
+    nowhere = EmergencyService("test", "", "urn:service:test.sos", "urn:service:test.sos")
+    mixed = snapshot_of(trunks={"backup": {"emergency_uri": "urn"}})
+    assert [path.id for path in emergency_paths(nowhere, mixed, lambda trunk: False, "")] == ["backup"]
