@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ from tests.support.baresip import Baresip
 from tests.support.carrier import Carrier, answer, answer_despite_cancel, refuse, silent
 from tests.support.linphone import Linphone
 from tests.support.net import privileged, site_net
+from tests.support.pjphone import PjPhone
 from tests.support.proc import wait_until
 from tests.support.rawsip import RawPeer
 from tests.support.rtp import decode, encode
 from tests.support.sipmsg import parse
 from tests.support.tone import tone, tone_fraction, tone_seconds
+
+needs_pjsua2 = pytest.mark.skipif(find_spec("pjsua2") is None, reason="pjsua2 is not built yet (make build)")
 
 
 @pytest.mark.parametrize("payload_type", [0, 8])
@@ -164,3 +168,54 @@ def test_linphone_is_called(tmp_path: Path) -> None:
         call.wait_answer()
         call.hangup()
         phone.wait_line("ended")
+
+
+@needs_pjsua2
+def test_pjphones_call_each_other_hold_and_send_digits(tmp_path: Path) -> None:
+    with PjPhone(tmp_path / "a") as a, PjPhone(tmp_path / "b", freq_hz=1500) as b:
+        call = a.call(f"sip:bob@{b.ip}:{b.port}", [("X-Test", "yes")]).wait("CONFIRMED")
+        incoming = b.incoming()
+        assert incoming.message.header("x-test") == "yes"
+        call.wait_heard(60)
+        call.hold()
+        incoming.wait_event("media", status="held-by-peer")
+        call.resume()
+        incoming.wait_next("media", 2)
+        call.send_digits("19#")
+        incoming.wait_event("digit", digit="#")
+        assert incoming.digits.startswith("19#")
+        call.send_digits("7", "info")
+        incoming.wait_event("digit", digit="7", method="info")
+        call.hangup()
+        incoming.wait("DISCONNECTED")
+        # Each hears the other's tone and not its own.
+        assert tone_fraction(call.recording, 1500, 1) >= 0.95
+        assert tone_fraction(incoming.recording, 1000, 1) >= 0.95
+        assert tone_seconds(incoming.recording, 1500) == 0
+
+
+@needs_pjsua2
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_pjphone_registers(tmp_path: Path, transport: str, algorithm: str) -> None:
+    with Carrier(accounts={"alice": "secret-1"}, algorithm=algorithm) as carrier, PjPhone(tmp_path / "a") as phone:
+        server = (carrier.ip, carrier.port)
+        assert phone.register("alice", "wrong", server, transport=transport).code == 401
+        assert phone.register("alice", "secret-1", server, transport=transport).ok
+        assert not phone.unregister().active
+
+
+@needs_pjsua2
+def test_a_pjphone_gives_early_media_rings_and_refuses(tmp_path: Path) -> None:
+    with Carrier() as carrier, PjPhone(tmp_path / "a", answers=(183,)) as phone:
+        target, uri = (phone.ip, phone.port), f"sip:alice@{phone.ip}:{phone.port}"
+        call = carrier.call(uri, target)
+        assert call.wait_ringing().sdp
+        wait_until(lambda: call.rtp.heard() >= 30, 5, "early media")
+        phone.incoming().answer(486)
+        assert call.wait_final().status == 486
+        cancelled = carrier.call(uri, target)
+        cancelled.wait_ringing()
+        cancelled.cancel()
+        phone.incoming().wait("DISCONNECTED")
+        assert cancelled.wait_final().status == 487
