@@ -1,0 +1,256 @@
+"""The control socket's language: newline-delimited JSON-RPC 2.0, its methods and what they take, its topics.
+
+A connection begins with `hello` (version 1) within HELLO_S. Each line is one JSON object of at most MAX_FRAME bytes; batches are not taken. Answers may come
+in another order than the requests. A subscription brings notifications of method `event`. An error's `data` is `HoldfastError.as_dict()`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from appliance.errors import ControlError, HoldfastError
+from appliance.types import Address
+
+VERSION = 1
+MAX_FRAME = 8 * 1024 * 1024
+MAX_HELLO_FRAME = 4096
+"""Before `hello` nobody has a reason to send more."""
+HELLO_S = 10.0
+UNIX_PATH_LIMIT = 107
+"""Bytes of a Unix socket's path: sun_path of unix(7) less its closing NUL."""
+
+
+def default_data(env: Mapping[str, str]) -> Path:
+    """The box's data folder: HOLDFAST_DATA, else `holdfast` in the state folder of the XDG specification."""
+    if named := env.get("HOLDFAST_DATA", "").strip():
+        return _expanded(named)
+    state = env.get("XDG_STATE_HOME", "")
+    # The XDG specification has relative values ignored.
+    base = Path(state) if state.startswith("/") else Path(env.get("HOME") or Path.home()) / ".local" / "state"
+    return base / "holdfast"
+
+
+def default_control(env: Mapping[str, str]) -> Path:
+    """The control socket: HOLDFAST_CONTROL, else `run/control.sock` in the data folder."""
+    if named := env.get("HOLDFAST_CONTROL", "").strip():
+        return _expanded(named)
+    return default_data(env) / "run" / "control.sock"
+
+
+def _expanded(named: str) -> Path:
+    try:
+        return Path(named).expanduser().absolute()
+    except RuntimeError as error:  # ~nobody-of-that-name
+        raise ControlError(f"The home folder in {named!r} is unknown", "give an absolute path") from error
+
+
+# ---- frames ------------------------------------------------------------------------------------------------------
+
+
+class RpcCode(IntEnum):
+    """JSON-RPC 2.0 section 5.1; what a program should match on is `data.code`."""
+
+    PARSE = -32700
+    INVALID_REQUEST = -32600
+    UNKNOWN_METHOD = -32601
+    PARAMS = -32602
+    INTERNAL = -32603
+    REFUSED = -32000  # a HoldfastError of the handler
+    DENIED = -32001
+    VERSION = -32002
+    BUSY = -32003
+    TIMEOUT = -32004
+
+
+@dataclass(frozen=True, slots=True)
+class RpcRequest:
+    """One request. `id` None: a notification, which is not answered."""
+
+    id: int | str | None
+    method: str
+    params: dict[str, Any]
+
+
+class ProtocolError(ControlError):
+    """A message the receiver cannot take. `fatal`: the stream cannot be trusted any more. `id` is that of the request, where it was readable."""
+
+    code = "protocol"
+
+    def __init__(self, sentence: str, hint: str = "", *, rpc: RpcCode = RpcCode.INVALID_REQUEST, fatal: bool = False, id: int | str | None = None) -> None:
+        super().__init__(sentence, hint)
+        self.rpc = rpc
+        self.fatal = fatal
+        self.id = id
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """One frame. Raises TypeError or ValueError for what JSON cannot carry (bytes, NaN)."""
+    return json.dumps(message, separators=(",", ":"), allow_nan=False, default=_default).encode() + b"\n"
+
+
+def _default(value: object) -> str:
+    if isinstance(value, Address | Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot go over the control socket")
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def decode(line: bytes | bytearray) -> dict[str, Any]:
+    """The object in one frame. Raises ProtocolError (fatal)."""
+    try:
+        message = json.loads(line.decode(), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, nested too deeply, a number of thousands of digits
+        raise ProtocolError("This is not JSON", "one JSON object per line", rpc=RpcCode.PARSE, fatal=True) from error
+    if not isinstance(message, dict):
+        raise ProtocolError("This is not a JSON-RPC object", "one object per line; batches are not taken")
+    return message
+
+
+def parse_request(line: bytes | bytearray) -> RpcRequest:
+    """Raises ProtocolError."""
+    message = decode(line)
+    id, method, params = message.get("id"), message.get("method"), message.get("params", {})
+    if isinstance(id, bool) or not isinstance(id, int | str | None):
+        raise ProtocolError("A request's id is a number or a text")
+    if message.get("jsonrpc", "2.0") != "2.0" or not isinstance(method, str):
+        raise ProtocolError('A request has "jsonrpc": "2.0" and a method', id=id)
+    if not isinstance(params, dict):
+        raise ProtocolError("Parameters are named", "give params as an object", rpc=RpcCode.PARAMS, id=id)
+    return RpcRequest(id, method, params)
+
+
+def request(id: int, method: str, params: Mapping[str, Any]) -> bytes:
+    return encode({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+
+
+def answer(id: int | str | None, result: Any) -> bytes:
+    return encode({"jsonrpc": "2.0", "id": id, "result": result})
+
+
+def refusal(id: int | str | None, error: HoldfastError, rpc: RpcCode = RpcCode.REFUSED) -> bytes:
+    return encode({"jsonrpc": "2.0", "id": id, "error": {"code": int(rpc), "message": error.sentence, "data": error.as_dict()}})
+
+
+def notification(subscription: int, topic: str, data: bytes, lost: int) -> bytes:
+    """A frame of method `event` around `data`, JSON made once for all subscribers. `lost`: how many before it were dropped since the last one."""
+    return b'{"jsonrpc":"2.0","method":"event","params":{"subscription":%d,"topic":%s,"lost":%d,"data":%s}}\n' % (
+        subscription,
+        json.dumps(topic).encode(),
+        lost,
+        data,
+    )
+
+
+# ---- parameters --------------------------------------------------------------------------------------------------
+
+
+class Params(BaseModel):
+    """Parameters of a method: unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class HelloParams(Params):
+    version: int
+    client: str = Field(default="", max_length=80)
+
+
+class TopicParams(Params):
+    topic: str
+
+
+class UnsubscribeParams(Params):
+    subscription: int
+
+
+class HistoryParams(Params):
+    limit: int = Field(default=50, ge=1, le=1000)
+
+
+class HangupParams(Params):
+    call: str = Field(min_length=1, max_length=200)
+    """A session id."""
+
+
+class TraceParams(Params):
+    selector: str = Field(default="", max_length=300)
+    """A Call-ID, a session id, an extension or a number; empty: the list of the latest calls."""
+    limit: int = Field(default=400, ge=1, le=2000)
+
+
+class SiteLoadParams(Params):
+    document: dict[str, Any]
+    author: str = Field(default="", max_length=80)
+    comment: str = Field(default="", max_length=500)
+
+
+class SiteCheckParams(Params):
+    document: dict[str, Any]
+
+
+class EmergencyTestParams(Params):
+    extension: str = Field(min_length=1, max_length=64)
+    call: bool = False
+    """Place a call to the test number (933) over the production route."""
+
+
+class NoticesParams(Params):
+    limit: int = Field(default=20, ge=1, le=500)
+
+
+class AcknowledgeParams(Params):
+    notice: str = Field(min_length=1, max_length=200)
+    by: str = Field(default="", max_length=80)
+
+
+# ---- methods and topics ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method (its result is a shape of `shapes.py`) and who may call it beside root and the box's own user. After `timeout_s` its caller is told so."""
+
+    name: str
+    params: type[Params] = Params
+    roles: frozenset[str] = frozenset()
+    timeout_s: float = 20.0
+
+
+def _table(*methods: Method) -> dict[str, Method]:
+    return {method.name: method for method in methods}
+
+
+METHODS = _table(
+    Method("status"),
+    Method("registrations"),
+    Method("calls"),
+    Method("calls.history", HistoryParams),
+    Method("calls.hangup", HangupParams),
+    Method("trace", TraceParams),
+    Method("site.load", SiteLoadParams, timeout_s=60.0),
+    Method("site.check", SiteCheckParams, timeout_s=60.0),
+    Method("emergency.test", EmergencyTestParams, timeout_s=120.0),
+    Method("emergency.notices", NoticesParams),
+    Method("emergency.acknowledge", AcknowledgeParams),
+)
+TOPICS: dict[str, frozenset[str]] = {"events": frozenset(), "trace": frozenset()}
+"""Topic -> the roles that may subscribe beside root and the box's own user."""
+
+
+def checked(params: type[Params], given: Mapping[str, Any], id: int | str | None = None) -> dict[str, Any]:
+    """`given` with defaults filled in. Raises ProtocolError naming every mistake."""
+    try:
+        return params.model_validate(given).model_dump()
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'parameters'}: {each['msg']}" for each in error.errors()[:10])
+        raise ProtocolError(f"Wrong parameters: {wrong}"[:1000], rpc=RpcCode.PARAMS, id=id) from error

@@ -1,0 +1,269 @@
+"""What the control socket's methods answer: the shapes of their results.
+
+`_unix_s` is wall clock in Unix seconds, `_s` a duration in seconds. Text may come from a phone or a caller: show it as text, never as markup.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+
+class HelloResult(TypedDict):
+    version: int
+    release: str
+    role: str
+    methods: list[str]
+    topics: list[str]
+
+
+class AlarmShape(TypedDict):
+    code: str
+    sentence: str
+    hint: str
+    since_unix_s: float
+
+
+class TrunkShape(TypedDict):
+    """`state`: "up", "registering", "down" or "disabled"; `reason` why it is not up. `calls`: channels in use."""
+
+    id: str
+    name: str
+    host: str
+    state: str
+    reason: str
+    calls: int
+    max_calls: int
+    emergency_armed: bool
+
+
+class NoticeShape(TypedDict):
+    """One emergency call as people on site see it: the fields of `EmergencyNotice`, and who has acknowledged it.
+
+    `outcome`: "calling", "connected", "ended", "abandoned" or "failed". `acknowledged_unix_s` None: nobody has.
+    """
+
+    id: str
+    session: str
+    test: bool
+    started_unix_s: float
+    dialled: str
+    service: str
+    device: str
+    extension: str
+    source_ip: str
+    callback_number: str
+    location: str
+    location_sent: bool
+    path: str
+    outcome: str
+    durable: bool
+    note: str
+    acknowledged_by: str
+    acknowledged_unix_s: float | None
+
+
+class EmergencyShape(TypedDict):
+    """`armed` False: `reasons` says why, each a sentence."""
+
+    armed: bool
+    reasons: list[str]
+    active: list[NoticeShape]
+    last: NoticeShape | None
+
+
+class StatusResult(TypedDict):
+    """`mode`: "normal" or "rescue" (then `rescue_reason`). `addresses` like `udp:192.168.1.5:5060`. `missing`: features this build lacks."""
+
+    version: str
+    pid: int
+    uptime_s: float
+    site: str
+    revision: int
+    mode: Literal["normal", "rescue"]
+    rescue_reason: str
+    addresses: list[str]
+    devices: int
+    devices_registered: int
+    registrations: int
+    calls: int
+    free_legs: int
+    trunks: list[TrunkShape]
+    emergency: EmergencyShape
+    crashes: int
+    alarms: list[AlarmShape]
+    missing: list[str]
+
+
+class RegistrationShape(TypedDict):
+    """One contact. `received` like `udp:192.168.1.20:5060`. `location`: the name of the place emergency calls from it report."""
+
+    device: str
+    sip_user: str
+    extension: str
+    name: str
+    contact: str
+    received: str
+    user_agent: str
+    expires_s: int
+    registered_unix_s: float
+    location: str
+
+
+class AbsentShape(TypedDict):
+    """A device that nothing rings."""
+
+    device: str
+    sip_user: str
+    extension: str
+    name: str
+
+
+class RegistrationsResult(TypedDict):
+    registrations: list[RegistrationShape]
+    absent: list[AbsentShape]
+
+
+class CallShape(TypedDict):
+    """`state`: "new", "dialling", "ringing", "up" or "transferring", for `since_s` now."""
+
+    id: str
+    call_id: str
+    from_number: str
+    from_name: str
+    to_number: str
+    to_name: str
+    state: str
+    since_s: float
+    codec: str
+    forwarded: bool
+    emergency: bool
+
+
+class CallsResult(TypedDict):
+    calls: list[CallShape]
+
+
+class PastCallShape(TypedDict):
+    """A call detail record. `outcome`: "answered" or why not: "busy", "no-answer", "declined"…"""
+
+    id: str
+    direction: str
+    from_number: str
+    from_name: str
+    to_number: str
+    started_unix_s: float
+    talk_s: float
+    outcome: str
+    code: int
+    trunk: str
+
+
+class HistoryResult(TypedDict):
+    calls: list[PastCallShape]
+
+
+class HangupResult(TypedDict):
+    call: str
+
+
+class TraceMessage(TypedDict):
+    """One SIP message, secrets masked. `status` 0: a request. `label` is what stands over the arrow. `session` "": none known. `text`: the whole message."""
+
+    at_s: float
+    sent: bool
+    local: str
+    remote: str
+    label: str
+    first_line: str
+    method: str
+    status: int
+    cseq: str
+    call_id: str
+    from_user: str
+    to_user: str
+    session: str
+    text: str
+
+
+class TraceCall(TypedDict):
+    """One call the ring still knows. `status`: the last final answer to its INVITE, 0 when there is none."""
+
+    at_s: float
+    session: str
+    call_id: str
+    from_user: str
+    to_user: str
+    status: int
+    messages: int
+
+
+class TraceResult(TypedDict):
+    """With a selector `messages`, oldest first (`left_out` were beyond the limit); without, `calls`, newest first. `call_ids`: the dialogs shown."""
+
+    messages: list[TraceMessage]
+    call_ids: list[str]
+    left_out: int
+    calls: list[TraceCall]
+
+
+class SiteLoadResult(TypedDict):
+    revision: int
+
+
+class ProblemShape(TypedDict):
+    path: str
+    sentence: str
+    hint: str
+
+
+class SiteCheckResult(TypedDict):
+    problems: list[ProblemShape]
+
+
+class EmergencyPathShape(TypedDict):
+    """One way the call would try, in order. `state` as TrunkShape's; `uri`: the Request-URI it would be sent."""
+
+    id: str
+    name: str
+    state: str
+    armed: bool
+    uri: str
+
+
+class TestCallShape(TypedDict):
+    """What became of the test call. `code`: the SIP status."""
+
+    answered: bool
+    path: str
+    code: int
+    reason: str
+    setup_s: float
+
+
+class EmergencyTestResult(TypedDict):
+    """The emergency proof for one extension. `civic`: RFC 5139 fields that are set. `invite`: the INVITE that would go out first, as text.
+
+    `problems`: what would go wrong, each with a cure; empty: the proof holds. `call` None: none was asked for.
+    """
+
+    extension: str
+    device: str
+    dialled: str
+    number: str
+    service: str
+    location: str
+    location_source: str
+    civic: dict[str, str]
+    callback: str
+    paths: list[EmergencyPathShape]
+    invite: str
+    problems: list[ProblemShape]
+    call: TestCallShape | None
+
+
+class NoticesResult(TypedDict):
+    notices: list[NoticeShape]
+
+
+class AcknowledgeResult(TypedDict):
+    notice: NoticeShape
