@@ -14,9 +14,10 @@ from tests.support.linphone import Linphone
 from tests.support.net import privileged, site_net
 from tests.support.pjphone import PjPhone
 from tests.support.proc import wait_until
-from tests.support.rawsip import RawPeer
+from tests.support.rawsip import RawPeer, Received
 from tests.support.rtp import decode, encode
 from tests.support.sipmsg import parse
+from tests.support.sipp import Sipp, auth, write_users
 from tests.support.tone import tone, tone_fraction, tone_seconds
 
 needs_pjsua2 = pytest.mark.skipif(find_spec("pjsua2") is None, reason="pjsua2 is not built yet (make build)")
@@ -219,3 +220,44 @@ def test_a_pjphone_gives_early_media_rings_and_refuses(tmp_path: Path) -> None:
         cancelled.cancel()
         phone.incoming().wait("DISCONNECTED")
         assert cancelled.wait_final().status == 487
+
+
+def test_sipp_calls_sipp_and_its_figures_are_read(tmp_path: Path) -> None:
+    with Sipp(tmp_path, "uas_rtp") as server:
+        users = write_users(tmp_path / "users.csv", [("alice", auth("alice", "secret-1"), "201")])
+        # Nothing challenges here: the client's calls fail, and are counted as failed.
+        refused = Sipp(tmp_path, "uac", (server.ip, server.port), users=users, calls=2).finish()
+        assert refused.failed == 2
+        assert refused.successful == 0
+
+
+def test_sipp_registers_by_digest(tmp_path: Path) -> None:
+    secrets = {f"u{index}": f"secret-{index}" for index in range(20)}
+    with Carrier(accounts=secrets) as carrier:
+        users = write_users(tmp_path / "users.csv", [(user, auth(user, secret), "127.0.0.1:5999") for user, secret in secrets.items()])
+        server = (carrier.ip, carrier.port)
+        stats = Sipp(tmp_path, "register", server, users=users, rate=100, calls=20, keys={"expires": "60"}, rtt=True).finish()
+        assert (stats.successful, stats.failed) == (20, 0)
+        assert len(stats.response_ms["1"]) == 20
+        assert {message.uri_of("to").split(":")[1].split("@")[0] for message in carrier.registrations} == set(secrets)
+
+
+def test_sipp_sends_a_tone_in_an_authenticated_call(tmp_path: Path) -> None:
+    with Challenger() as carrier:
+        users = write_users(tmp_path / "users.csv", [("alice", auth("alice", "secret-1"), "201")])
+        stats = Sipp(tmp_path, "uac_rtp", (carrier.ip, carrier.port), users=users, calls=1, hold_ms=1500, rtt=True).finish()
+        assert (stats.successful, stats.failed) == (1, 0)
+        assert set(stats.response_ms) == {"1", "3"}
+        call = carrier.wait_call()
+        assert call.invite.header("authorization").startswith("Digest")
+        assert tone_fraction(call.record(tmp_path / "heard.wav"), seconds=1) >= 0.95
+
+
+class Challenger(Carrier):
+    """A carrier that asks every caller for credentials (and takes any)."""
+
+    def _on_request(self, got: Received) -> None:
+        if got.message.method == "INVITE" and not got.message.header("authorization"):
+            self.reply(got, 401, headers=[("WWW-Authenticate", 'Digest realm="x", nonce="n", algorithm=MD5, qop="auth"')], to_tag="challenge")
+        else:
+            super()._on_request(got)
