@@ -119,6 +119,9 @@ class CallCore:
         """A timer fired."""
         raise NotImplementedError
 
+    def _on_nudge(self) -> None:
+        """Something outside changed."""
+
     async def _last_look(self) -> None:
         """The call is over and its legs still exist: read their counters."""
 
@@ -148,6 +151,8 @@ class CallCore:
             if isinstance(news, Tick) and self._timers.get(news.name, (0,))[0] == news.serial:
                 del self._timers[news.name]
                 self._on_tick(news.name)
+            elif isinstance(news, Nudge):
+                self._on_nudge()
             return
         if isinstance(news, Ended):
             self._open.pop(leg.id, None)

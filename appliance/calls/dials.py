@@ -53,11 +53,7 @@ def to_call_back(route: ToCallBack, calling: Calling, snapshot: Snapshot) -> Pla
     """The phone that made the emergency call, then the security desk, whatever became of the first."""
     urgent = replace(calling, headers=(*calling.headers, ("Priority", "emergency")))
     groups = ((route.first, CALL_BACK_RING_S), (route.then, SECURITY_RING_S))
-    stages = tuple(
-        Stage(_phones(targets, urgent, snapshot, emergency=True), ring_s, PHONE_SILENCE_S, Advance.ALWAYS)
-        for targets, ring_s in groups
-        if targets
-    )
+    stages = tuple(Stage(_phones(targets, urgent, snapshot, emergency=True), ring_s, PHONE_SILENCE_S, Advance.ALWAYS) for targets, ring_s in groups if targets)
     return Plan(stages, route.elin, "Emergency call-back")
 
 

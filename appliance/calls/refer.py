@@ -43,8 +43,6 @@ def blind_target(context: CallContext, session: SessionId, invite: Invite, trans
         origin=Origin.DEVICE,
         device=sender.device,
         trunk=None,
-        service="",
-        test_call=False,
         headers={},
     )
     present = frozenset(device for device in (sender.device, kept.device) if device is not None)

@@ -20,7 +20,7 @@ class Target:
 
     uri: str
     account: Address
-    device: DeviceId
+    device: DeviceId | None
     q: float = 1.0
     destination: str = ""
 

@@ -12,6 +12,8 @@ from appliance.calls.cdr import CallRecord, Direction
 from appliance.calls.context import CallContext
 from appliance.calls.core import CallCore
 from appliance.calls.dials import Calling, plan_for
+from appliance.calls.emergency_call import EmergencyCall
+from appliance.calls.emergency_context import EmergencyContext
 from appliance.calls.plan import Outcome
 from appliance.calls.route import Refused, ToCallBack, ToEmergency, ToOutside, route
 from appliance.calls.session import Session
@@ -26,8 +28,9 @@ STOP_WAIT_S = 3.0
 class Router:
     """The dispatcher of calls. `run` never ends by itself; `stop` hangs up every call."""
 
-    def __init__(self, context: CallContext) -> None:
+    def __init__(self, context: CallContext, emergency: EmergencyContext) -> None:
         self._context = context
+        self._emergency = emergency
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -51,7 +54,7 @@ class Router:
 
     def start_emergency(self, leg: Leg, invite: Invite) -> None:
         """Bring the owner of `leg` to the emergency services."""
-        raise NotImplementedError
+        self._spawn(EmergencyCall(self._context, self._emergency, leg, invite, self.start_emergency))
 
     def _take(self, leg: Leg) -> None:
         invite = leg.invite

@@ -193,9 +193,10 @@ class Session(CallCore):
             winner.identity = self.invite.uri
         self.far = winner
         self.answered = self._wall()
-        # What the winner negotiated is asked of the caller, too, so that their packets can be forwarded as they are.
-        waiting.leg.answer((winner.codec,) if winner.codec else ())
-        waiting.confirmed = True
+        if not waiting.confirmed:
+            # What the winner negotiated is asked of the caller, too, so that their packets can be forwarded as they are.
+            waiting.leg.answer((winner.codec,) if winner.codec else ())
+            waiting.confirmed = True
         self._join(waiting.leg, winner.leg)
         minutes = self._context.snapshot().site.sip.max_call_minutes
         if minutes and not self.emergency:
@@ -277,9 +278,7 @@ class Session(CallCore):
 
     def _on_refer(self, sender: Party, request: TransferRequested) -> None:
         kept = self._other(sender)
-        # A carrier must not steer our calls; in an emergency it is the other way round: only the emergency centre may.
-        allowed = (sender.trunk is not None) == self.emergency
-        if kept is None or not allowed or self.state is not CallState.UP:
+        if kept is None or not self._may_refer(sender) or self.state is not CallState.UP:
             sender.leg.accept_transfer(491 if self.state is CallState.TRANSFERRING else 403)
             return
         transfer = Transfer(self.call_id, sender, kept, request)
@@ -288,6 +287,10 @@ class Session(CallCore):
             self._attended(transfer)
         else:
             self._blind(transfer)
+
+    def _may_refer(self, sender: Party) -> bool:
+        # A carrier must not steer our calls; in an emergency it is the other way round: only the emergency centre may.
+        return (sender.trunk is not None) == self.emergency
 
     def _blind(self, transfer: Transfer) -> None:
         sender, kept = transfer.sender, transfer.kept

@@ -6,13 +6,20 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from appliance.calls.cdr import CallRecord
 from appliance.calls.context import CallContext
+from appliance.calls.emergency_context import EmergencyContext, call_back_of
 from appliance.calls.live import LiveCalls
 from appliance.calls.route import CallBack, Target
+from appliance.emergency.callback import CallbackMap
+from appliance.emergency.journal import Written
+from appliance.emergency.location import LocationTable
+from appliance.emergency.notify import NoticeRegister
+from appliance.emergency.recognise import Recogniser
 from appliance.errors import SipError
 from appliance.sip.api import (
     Answered,
@@ -31,6 +38,8 @@ from appliance.sip.api import (
 )
 from appliance.site.model.site import Site
 from appliance.site.snapshot import Snapshot, compile
+from appliance.state.clock import Moment
+from appliance.state.records import CallbackRecord
 from appliance.types import Address, DeviceId, LegId, SessionId, TrunkId
 
 BOX = Address("192.168.1.1", 5060)
@@ -238,12 +247,14 @@ class FakeEndpoint:
         self.legs: dict[LegId, FakeLeg] = {}
         self.joined: list[tuple[LegId, LegId]] = []
         self.legs_free = legs_free
+        self.on_dial: Callable[[Dial], None] = lambda request: None
         self.dial_fails: Callable[[Dial], bool] = lambda request: False
         self._serial = itertools.count(1)
 
     def dial(self, request: Dial) -> Leg:
         if self.dial_fails(request):
             raise SipError("no leg is free")
+        self.on_dial(request)
         leg = FakeLeg(self, LegId(f"leg-{next(self._serial)}"), request=request)
         self.legs[leg.id] = leg
         self.dialled.append(leg)
@@ -316,7 +327,15 @@ SITE: dict[str, Any] = {
         "main": {"number": "+12125550100", "destination": "103"},
         "dana": {"number": "+12125550101", "destination": "101"},
     },
-    "emergency": {"security_extensions": ["103"]},
+    "locations": {
+        "lobby": {
+            "name": "Lobby",
+            "civic": {"country": "US", "A1": "NY", "A3": "New York", "RD": "Main", "STS": "Street", "HNO": "1", "PC": "10001", "FLR": "1"},
+            "elins": ["+12125550150", "+12125550151"],
+            "networks": ["192.168.1.0/24"],
+        },
+    },
+    "emergency": {"security_extensions": ["103"], "default_location": "lobby"},
 }
 
 
@@ -332,6 +351,33 @@ def snapshot_of(**changes: Any) -> Snapshot:
     return compile(Site.model_validate(merged(SITE, changes)), 1)
 
 
+class FakeJournal:
+    """Keeps entries in memory. `delay_s`: how slow the disk is; `broken`: writing raises, as it never should."""
+
+    def __init__(self, story: list[tuple[str, Any]]) -> None:
+        self.entries: list[dict[str, Any]] = []
+        self.delay_s = 0.001
+        self.broken = False
+        self._story = story
+
+    def append(self, entry: dict[str, Any]) -> Future[Written]:
+        if self.broken:
+            raise OSError("no journal")
+        self.entries.append(entry)
+        result: Future[Written] = Future()
+        result.set_result(Written(True))
+        return result
+
+    async def write(self, entry: dict[str, Any]) -> Written:
+        result = self.append(entry)
+        await asyncio.sleep(self.delay_s)
+        self._story.append(("journal", entry["event"]))
+        return result.result()
+
+    def events(self) -> list[str]:
+        return [entry["event"] for entry in self.entries]
+
+
 class World:
     """A site with three users, a door station and two trunks, every device registered once."""
 
@@ -343,6 +389,16 @@ class World:
             for number, (device, entry) in enumerate(self.snapshot.devices.items())
         }
         self.call_backs: dict[str, CallBack] = {}
+        self.story: list[tuple[str, Any]] = []
+        self.endpoint.on_dial = lambda request: self.story.append(("dial", request))
+        self.journal = FakeJournal(self.story)
+        elins = [elin for location in self.snapshot.site.locations.values() for elin in location.elins]
+        self.callbacks = CallbackMap(elins, hold_s=3600)
+        self.stored: list[CallbackRecord] = []
+        self.notices = NoticeRegister()
+        self.failing: set[str] = set()
+        self.last_good = ""
+        self.worked: list[TrunkId] = []
         self.records: list[CallRecord] = []
         self.events: list[object] = []
         self.live = LiveCalls()
@@ -355,14 +411,39 @@ class World:
             "endpoint": self.endpoint,
             "snapshot": lambda: self.snapshot,
             "targets": lambda device: self.contacts.get(device, ()),
-            "call_back": self.call_backs.get,
+            "call_back": self.look_up,
             "trunk_order": lambda trunks: self.order or trunks,
             "record": self.records.append,
-            "publish": self.events.append,
+            "publish": self.publish,
             "wall": lambda: 1_800_000_000.0 + loop.time(),
             "new_id": lambda: SessionId(f"s{next(self._ids)}"),
             "live": self.live,
         }
+
+    def moment(self) -> Moment:
+        return Moment("boot", asyncio.get_running_loop().time())
+
+    def look_up(self, number: str) -> CallBack | None:
+        return self.call_backs.get(number) or call_back_of(self.callbacks.lookup(number, self.moment()), lambda uri: BOX)
+
+    def publish(self, event: object) -> None:
+        self.story.append(("notice", event))
+        self.events.append(event)
+
+    def emergency(self, **changes: Any) -> EmergencyContext:
+        fields: dict[str, Any] = {
+            "recogniser": lambda: Recogniser.of(self.snapshot),
+            "locations": lambda: LocationTable(self.snapshot.site),
+            "callbacks": self.callbacks,
+            "store_callback": self.stored.append,
+            "journal": self.journal,
+            "notices": self.notices,
+            "moment": self.moment,
+            "failing": lambda trunk: trunk in self.failing,
+            "last_good": lambda: self.last_good,
+            "worked": self.worked.append,
+        }
+        return EmergencyContext(**(fields | changes))
 
     def context(self, **changes: Any) -> CallContext:
         return CallContext(**(self.fields() | changes))
@@ -375,6 +456,11 @@ class World:
         """A call comes in over a trunk."""
         values = {"origin": Origin.TRUNK, "trunk": TrunkId(trunk), "uri_user": number, "from_user": "+13015550199"} | fields
         return self.endpoint.incoming(**values)
+
+    def calls_help(self, device: str | None = "dana-desk", service: str = "911", **fields: Any) -> FakeLeg:
+        """A phone, known or not, calls the emergency services."""
+        known = {"origin": Origin.DEVICE, "device": DeviceId(device)} if device else {"origin": Origin.UNKNOWN}
+        return self.endpoint.incoming(**({"uri_user": service, "service": service} | known | fields))
 
     def unregister(self, *devices: str) -> None:
         for device in devices:

@@ -82,7 +82,7 @@ def test_a_fault_in_routing_answers_500_and_the_next_call_works() -> None:
 def test_stop_releases_calls_that_ring_and_calls_that_talk() -> None:
     async def whole() -> None:
         world = World()
-        router = Router(world.context())
+        router = Router(world.context(), world.emergency())
         task = asyncio.create_task(router.run())
         talk = world.calls("carol-desk", "190")
         callee = await talking(world, talk)

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 @asynccontextmanager
-async def routing(world: World, **changes: Any) -> Any:
-    router = Router(world.context(**changes))
+async def routing(world: World, emergency: dict[str, Any] | None = None, **changes: Any) -> Any:
+    router = Router(world.context(**changes), world.emergency(**(emergency or {})))
     task = asyncio.create_task(router.run())
     try:
         yield router

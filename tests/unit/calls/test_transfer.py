@@ -189,6 +189,22 @@ async def test_the_one_who_waits_gives_up(world: World) -> None:
 
 
 @story()
+async def test_a_late_answer_of_an_earlier_fork_is_released(world: World) -> None:
+    caller = world.calls("carol-desk", "101")
+    await settle()
+    desk, soft = world.out
+    desk.deaf = True
+    soft.says(200)
+    await settle()
+    soft.refers("190")
+    await settle()
+    desk.says(200)
+    await settle()
+    assert desk.names() == ["cancel", "bye"]
+    caller.hangs_up()
+
+
+@story()
 async def test_a_second_refer_while_one_is_under_way(world: World) -> None:
     caller = world.calls("carol-desk", "102")
     bob = await talking(world, caller)
