@@ -161,7 +161,9 @@ class Admission:
     def _registered_at(self, request: Request, now: float) -> DeviceEntry | None:
         """The one device whose binding came from this very address and port, or from this address alone when only one did."""
         near = {b.device for b in self.registrar.bindings if b.received.ip == request.source.ip and b.expires_at > now}
-        exact = {b.device for b in self.registrar.bindings if b.received.ip == request.source.ip and b.received.port == request.source.port and b.expires_at > now}
+        exact = {
+            b.device for b in self.registrar.bindings if b.received.ip == request.source.ip and b.received.port == request.source.port and b.expires_at > now
+        }
         found = exact if len(exact) == 1 else near
         return self.rules.snapshot.devices.get(next(iter(found))) if len(found) == 1 else None
 

@@ -262,9 +262,17 @@ class Endpoint(Protocol):
     async def options(self, target: str, account: Address | TrunkId, timeout_s: float = 4.0) -> int:
         """OPTIONS to a peer; its status code, 408 when silent."""
 
-    async def request(self, method: str, target: str, account: Address | TrunkId, headers: tuple[tuple[str, str], ...] = (), body: bytes = b"", content_type: str = "", timeout_s: float = 32.0) -> int:
+    async def request(
+        self,
+        method: str,
+        target: str,
+        account: Address | TrunkId,
+        headers: tuple[tuple[str, str], ...] = (),
+        body: bytes = b"",
+        content_type: str = "",
+        timeout_s: float = 32.0,
+    ) -> int:
         """Send a non-INVITE request of our own (NOTIFY, MESSAGE); returns the final status, 408 when silent."""
 
     def free_legs(self) -> int:
         """Legs an ordinary call may still take (the emergency reserve is not counted)."""
-

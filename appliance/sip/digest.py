@@ -115,7 +115,8 @@ class DigestAuth:
         """WWW-Authenticate headers, one per algorithm in the order offered (RFC 8760 section 2.3); `algorithms` narrows them for a client that stumbles."""
         nonce = self._nonce(now, source.ip)
         tail = ", stale=true" if stale else ""
-        return tuple(("WWW-Authenticate", f'Digest realm="{self.realm}", nonce="{nonce}", algorithm={name}, qop="auth"{tail}') for name in algorithms or self._algorithms)
+        names = algorithms or self._algorithms
+        return tuple(("WWW-Authenticate", f'Digest realm="{self.realm}", nonce="{nonce}", algorithm={name}, qop="auth"{tail}') for name in names)
 
     def answer(self, verdict: Verdict[Who], now: float, source: Address, algorithms: Sequence[str] = ()) -> Reply:
         """The reply to a request that is not OK. A wrong password and an unknown user get the very same one."""

@@ -16,11 +16,25 @@ import pjsua2 as pj
 from _holdfast_shim import ffi, lib
 
 from appliance.errors import SipError
+from appliance.sip._pj import callbacks, fields
 from appliance.sip._pj import config as pjconfig
-from appliance.sip._pj import fields
 from appliance.sip._pj.config import MAX_LEGS, MediaPorts, TrunkAccount
 from appliance.sip.admission import Admitted
-from appliance.sip.api import Answered, Dial, Digit, Ended, Invite, Leg, MediaChanged, MediaStats, News, PlaybackEnded, Progress, TransferProgress, TransferRequested
+from appliance.sip.api import (
+    Answered,
+    Dial,
+    Digit,
+    Ended,
+    Invite,
+    Leg,
+    MediaChanged,
+    MediaStats,
+    News,
+    PlaybackEnded,
+    Progress,
+    TransferProgress,
+    TransferRequested,
+)
 from appliance.sip.leg import SipLeg
 from appliance.sip.messages import Reply, Request
 from appliance.types import Address, LegId, Transport, TrunkId
@@ -34,7 +48,18 @@ EMERGENCY_LEGS = 16
 NEWS_LIMIT = 20_000
 QUIET_S, QUIET_CHECK_S = 15.0, 5.0
 """A leg without a single RTP packet for so long is asked for a sign of life (OPTIONS in the dialog, 32 s at most): gone within 60 s in all."""
-HEADERS = ("P-Asserted-Identity", "P-Preferred-Identity", "Privacy", "Diversion", "Geolocation", "Priority", "User-Agent", "Alert-Info", "Referred-By", "Replaces")
+HEADERS = (
+    "P-Asserted-Identity",
+    "P-Preferred-Identity",
+    "Privacy",
+    "Diversion",
+    "Geolocation",
+    "Priority",
+    "User-Agent",
+    "Alert-Info",
+    "Referred-By",
+    "Replaces",
+)
 SDP_CODECS = frozenset(pjconfig.CODECS)
 
 Decide = Callable[[Request, float], "Admitted | Reply | None"]
@@ -65,14 +90,28 @@ class TrunkNews:
     expires_s: int
 
 
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """One message of the trace ring; `at_s` wall clock in Unix seconds."""
+
+    number: int
+    at_s: float
+    sent: bool
+    local: Address
+    remote: Address
+    data: bytes
+
+
 class _TrunkAcc(pj.Account):  # type: ignore[misc]
     def __init__(self, endpoint: SipEndpoint, trunk: TrunkId) -> None:
         super().__init__()
         self._endpoint, self._trunk = endpoint, trunk
 
-    def onRegState(self, prm: Any) -> None:  # noqa: N802 - pjsua2's name
+    def onRegState(self, prm: Any) -> None:
         info = self.getInfo()
-        self._endpoint.to_loop(self._endpoint.on_trunk, TrunkNews(self._trunk, int(prm.code), str(prm.reason), int(info.regExpiresSec) if info.regIsActive else 0))
+        self._endpoint.to_loop(
+            self._endpoint.on_trunk, TrunkNews(self._trunk, int(prm.code), str(prm.reason), int(info.regExpiresSec) if info.regIsActive else 0)
+        )
 
 
 class _Invites(asyncio.Queue[Leg]):
@@ -84,9 +123,6 @@ class _Invites(asyncio.Queue[Leg]):
             queue.appendleft(item)
         else:
             queue.append(item)
-
-
-_current: SipEndpoint | None = None
 
 
 class SipEndpoint:
@@ -135,8 +171,7 @@ class SipEndpoint:
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join, 6.0)
 
     def _run(self) -> None:
-        global _current  # noqa: PLW0603 - the shim's callbacks are C functions: they know no instance
-        _current = self
+        callbacks.bind(self)
         endpoint = pj.Endpoint()
         try:
             self._bring_up(endpoint)
@@ -188,7 +223,9 @@ class SipEndpoint:
                 try:
                     transport_id = endpoint.transportCreate(kind, pjconfig.transport_config(ip, port, self.config.tls if transport is Transport.TLS else None))
                 except pj.Error as error:
-                    raise SipError(f"Port {port}/{transport} on {ip} cannot be used: {error.reason}", "stop what holds it, or set HOLDFAST_SIP_PORT or HOLDFAST_BIND") from error
+                    raise SipError(
+                        f"Port {port}/{transport} on {ip} cannot be used: {error.reason}", "stop what holds it, or set HOLDFAST_SIP_PORT or HOLDFAST_BIND"
+                    ) from error
                 local = Address(ip, port, transport)
                 account = pj.Account()
                 account.create(pjconfig.lan_account(local, transport_id, self.config.media, advertised.get(ip, "")))
@@ -201,7 +238,13 @@ class SipEndpoint:
         for codec in known:
             endpoint.codecSetPriority(codec, 128 if codec in wanted_codecs.values() else 0)
         bits = lib.hf_features()
-        self.features = {"tls": bool(bits & 1), "srtp": bool(bits & 2), "dtls-srtp": bool(bits & 4), "opus": bool(wanted_codecs["opus"]), "g722": bool(wanted_codecs["g722"])}
+        self.features = {
+            "tls": bool(bits & 1),
+            "srtp": bool(bits & 2),
+            "dtls-srtp": bool(bits & 4),
+            "opus": bool(wanted_codecs["opus"]),
+            "g722": bool(wanted_codecs["g722"]),
+        }
         self.listening = tuple(Address(ip, self.config.tls_port if t is Transport.TLS else self.config.port, t) for ip, t in self._lan)
 
     # ---- between the threads -------------------------------------------------------------------------------------
@@ -294,7 +337,14 @@ class SipEndpoint:
         return await self.request("OPTIONS", target, account, timeout_s=timeout_s)
 
     async def request(
-        self, method: str, target: str, account: Address | TrunkId, headers: tuple[tuple[str, str], ...] = (), body: bytes = b"", content_type: str = "", timeout_s: float = 32.0
+        self,
+        method: str,
+        target: str,
+        account: Address | TrunkId,
+        headers: tuple[tuple[str, str], ...] = (),
+        body: bytes = b"",
+        content_type: str = "",
+        timeout_s: float = 32.0,
     ) -> int:
         self._token += 1
         token = self._token
@@ -327,7 +377,28 @@ class SipEndpoint:
         lib.hf_counts(counts, 6)
         lib.hf_media_counts(media)
         names = ("rx_requests", "rx_responses", "tx_requests", "tx_responses", "refused_malformed")
-        return {**{name: int(counts[i]) for i, name in enumerate(names)}, "adapters_made": int(media[0]), "adapters_freed": int(media[1]), "links": int(media[2]), "legs": len(self._legs)}
+        return {
+            **{name: int(counts[i]) for i, name in enumerate(names)},
+            "adapters_made": int(media[0]),
+            "adapters_freed": int(media[1]),
+            "links": int(media[2]),
+            "legs": len(self._legs),
+        }
+
+    def trace(self, after: int = 0) -> list[RawMessage]:
+        """The messages in the ring after number `after`, oldest first; any thread, but slow for a full ring: not the loop."""
+        seq, at, sent, kind = ffi.new("unsigned long*"), ffi.new("double*"), ffi.new("int*"), ffi.new("int*")
+        local, remote, data = ffi.new("char[64]"), ffi.new("char[64]"), ffi.new("char[16384]")
+        found: list[RawMessage] = []
+        while n := lib.hf_trace_read(after, seq, at, sent, kind, local, remote, data, 16384):
+            after = int(seq[0])
+            transport = (Transport.UDP, Transport.TCP, Transport.TLS)[kind[0]]
+            found.append(
+                RawMessage(
+                    after, float(at[0]), bool(sent[0]), _address(_text(local), transport), _address(_text(remote), transport), bytes(ffi.unpack(data, n))
+                )
+            )
+        return found
 
     def slots_used(self) -> int:
         """pjsua's own count of call slots (SIP thread, by `ask`)."""
@@ -436,7 +507,9 @@ class SipEndpoint:
             if other is not None and leg.call >= 0 and other.call >= 0:
                 lib.hf_join(leg.call, other.call, int(allowed))
 
-    def _do_request(self, token: int, method: str, target: str, account: Address | TrunkId, headers: tuple[tuple[str, str], ...], body: bytes, content_type: str) -> None:
+    def _do_request(
+        self, token: int, method: str, target: str, account: Address | TrunkId, headers: tuple[tuple[str, str], ...], body: bytes, content_type: str
+    ) -> None:
         acc = self._account(account)
         if acc < 0 or lib.hf_request_send(token, acc, method.encode(), target.encode(), b"", b"", _headers(headers), content_type.encode(), body, len(body)):
             self._response(token, 503)
@@ -472,7 +545,7 @@ class SipEndpoint:
                     account.create(account_config)
                     self._trunks[trunk.id] = (trunk, account)
             except pj.Error as error:
-                log.error("trunk %s was refused by the SIP stack: %s", trunk.id, error.reason)  # noqa: TRY400 - the reason says it all
+                log.error("trunk %s was refused by the SIP stack: %s", trunk.id, error.reason)
                 self.to_loop(self.on_trunk, TrunkNews(trunk.id, 500, str(error.reason), 0))
 
     # ---- events on the SIP thread --------------------------------------------------------------------------------
@@ -592,7 +665,7 @@ class SipEndpoint:
         self._response(token, code)
 
 
-# ---- the shim's callbacks ------------------------------------------------------------------------------------------
+# ---- text in and out -----------------------------------------------------------------------------------------------
 
 _numbers = (ffi.new("int*"), ffi.new("int*"), ffi.new("int*"), ffi.new("int*"))
 _header_buffer = ffi.new("char[2048]")
@@ -605,6 +678,11 @@ def _text(pointer: Any) -> str:
 def _request_header(name: str) -> str:
     n = lib.hf_request_header(name.encode(), _header_buffer, 2048)
     return _text(_header_buffer) if n >= 0 else ""
+
+
+def _address(text: str, transport: Transport) -> Address:
+    host, _, port = text.rpartition(":")
+    return Address(host.strip("[]"), int(port or 0), transport)
 
 
 def _headers(headers: tuple[tuple[str, str], ...]) -> bytes:
@@ -634,57 +712,3 @@ def _cause(leg: SipLeg, code: int) -> str:
     if code in {404, 410, 502, 503, 504}:
         return "unreachable"
     return _CAUSES.get(code, "error")
-
-
-@ffi.def_extern(error=-3)
-def hf_on_request(text: Any, length: int) -> int:
-    assert _current is not None
-    return _current.on_request(ffi.unpack(text, length).decode(errors="replace"))
-
-
-@ffi.def_extern()
-def hf_on_response(token: int, code: int, _reason: Any) -> None:
-    assert _current is not None
-    _current.on_response(token, code)
-
-
-@ffi.def_extern()
-def hf_on_incoming(_account: int, call: int, call_id: Any) -> None:
-    assert _current is not None
-    _current.on_incoming(call, _text(call_id))
-
-
-@ffi.def_extern()
-def hf_on_state(call: int, state: int, code: int, reason: Any, retry_after: int) -> None:
-    assert _current is not None
-    _current.on_state(call, state, code, _text(reason), retry_after)
-
-
-@ffi.def_extern()
-def hf_on_media(call: int, active: int, held: int, codec: Any) -> None:
-    assert _current is not None
-    _current.on_media(call, bool(active), bool(held), _text(codec))
-
-
-@ffi.def_extern()
-def hf_on_refer(call: int, target: Any, user: Any, replaces: Any) -> None:
-    assert _current is not None
-    _current.on_refer(call, _text(target), _text(user), _text(replaces))
-
-
-@ffi.def_extern()
-def hf_on_refer_status(call: int, code: int, final: int) -> None:
-    assert _current is not None
-    _current.on_refer_status(call, code, bool(final))
-
-
-@ffi.def_extern()
-def hf_on_probe(call: int, code: int) -> None:
-    assert _current is not None
-    _current.on_probe(call, code)
-
-
-@ffi.def_extern()
-def hf_on_wake() -> None:
-    assert _current is not None
-    _current.run_posted()

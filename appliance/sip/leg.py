@@ -21,7 +21,25 @@ log = logging.getLogger(__name__)
 class SipLeg:
     """Implements `api.Leg`. Fields marked (sip) are touched on the SIP thread alone, the others on the loop alone."""
 
-    __slots__ = ("_endpoint", "_receiver", "answered", "call", "call_id", "dialled", "id", "invite", "joined", "news", "playbacks", "probe_at_s", "quiet_rx", "quiet_since_s", "ringing", "state", "vanished")
+    __slots__ = (
+        "_endpoint",
+        "_receiver",
+        "answered",
+        "call",
+        "call_id",
+        "dialled",
+        "id",
+        "invite",
+        "joined",
+        "news",
+        "playbacks",
+        "probe_at_s",
+        "quiet_rx",
+        "quiet_since_s",
+        "ringing",
+        "state",
+        "vanished",
+    )
 
     def __init__(self, endpoint: SipEndpoint, leg_id: LegId, *, invite: Invite | None = None, dialled: Dial | None = None) -> None:
         self._endpoint = endpoint

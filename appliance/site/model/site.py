@@ -45,10 +45,10 @@ class Site(Part):
     main_number: E164 | None = None
     interfaces: tuple[Interface, ...] = ()
     sip: Sip = Sip()
-    users: dict[Id, User] = {}
-    devices: dict[Id, Device] = {}
-    trunks: dict[Id, Trunk] = {}
-    numbers: dict[Id, Number] = {}
+    users: dict[Id, User] = Field(default_factory=dict)
+    devices: dict[Id, Device] = Field(default_factory=dict)
+    trunks: dict[Id, Trunk] = Field(default_factory=dict)
+    numbers: dict[Id, Number] = Field(default_factory=dict)
     outbound: OutboundRoute = OutboundRoute()
-    locations: dict[Id, Location] = {}
+    locations: dict[Id, Location] = Field(default_factory=dict)
     emergency: Emergency = Emergency()

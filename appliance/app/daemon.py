@@ -1,0 +1,73 @@
+"""The engine process: brings the box up, tells the supervisor, beats while the SIP thread lives, and takes it down again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import sys
+import time
+
+from appliance.app import logs
+from appliance.app.child import EXIT_AGAIN, HEARTBEAT_S, ParentLink
+from appliance.app.settings import Settings
+from appliance.app.wiring import Box
+from appliance.errors import HoldfastError
+
+log = logging.getLogger(__name__)
+
+SIP_SILENCE_S = 5.0
+"""A SIP thread that has not polled for so long hangs: the heartbeat stops with it, and the supervisor starts the engine anew."""
+GOOD_AFTER_S = 60.0
+"""A revision that ran so long without a crash is one that ran well."""
+
+
+async def _run(settings: Settings, parent: ParentLink) -> int:
+    box = Box(settings)
+    stop = box.again
+    stopped = False
+
+    def on_signal() -> None:
+        nonlocal stopped
+        stopped = True
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    await box.start()
+    # What start-up made lives as long as the process: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    parent.ready(box.endpoint.listening, box.revision)
+    log.info("ready: revision %d%s", box.revision, " (rescue)" if settings.rescue else "")
+    started, good = time.monotonic(), settings.rescue
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), HEARTBEAT_S)
+        now = time.monotonic()
+        if now - box.endpoint.last_poll_s < SIP_SILENCE_S:
+            parent.beat()
+        if not good and now - started >= GOOD_AFTER_S:
+            good = True
+            await loop.run_in_executor(None, box.ran_well)
+    log.info("stopping")
+    await box.stop()
+    return 0 if stopped else EXIT_AGAIN
+
+
+def main() -> int:
+    """Run until SIGTERM; exit code 0, EXIT_AGAIN when a new revision wants a fresh start, or 1 with a sentence when the box cannot run as it is set up."""
+    parent = ParentLink.from_env(os.environ)
+    try:
+        settings = Settings.from_env(os.environ)
+        logs.set_up(settings.log)
+        code = asyncio.run(_run(settings, parent))
+    except HoldfastError as error:
+        return parent.refuse(error)
+    # pjsip's threads end with the process; nothing waits for them.
+    sys.stdout.flush()
+    os._exit(code)

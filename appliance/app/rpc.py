@@ -1,0 +1,162 @@
+"""What the control socket's methods do in this engine: shapes of `control.shapes` from what the box knows now."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from appliance.app.emergency_test import emergency_test
+from appliance.app.tracing import trace_result
+from appliance.app.trunk_rows import not_armed, trunk_rows
+from appliance.control import shapes
+from appliance.control.server import Peer
+from appliance.errors import DocumentError, NotFound
+from appliance.events.emergency import EmergencyNotice
+from appliance.site.validation import validate
+
+if TYPE_CHECKING:
+    from appliance.app.wiring import Box
+
+Handler = Callable[[dict[str, Any], Peer], Awaitable[Any]]
+
+
+def methods(box: Box) -> Mapping[str, Handler]:
+    """Every method of `control.protocol.METHODS`."""
+
+    async def status(_: dict[str, Any], __: Peer) -> shapes.StatusResult:
+        return _status(box)
+
+    async def registrations(_: dict[str, Any], __: Peer) -> shapes.RegistrationsResult:
+        return _registrations(box)
+
+    async def calls(_: dict[str, Any], __: Peer) -> shapes.CallsResult:
+        now = time.time()
+        rows = await box.context.live.detailed_rows()
+        return {
+            "calls": [
+                {
+                    "id": r.id, "call_id": r.call_id, "from_number": r.from_number, "from_name": r.from_name, "to_number": r.to_number, "to_name": r.to_name,
+                    "state": r.state.value, "since_s": max(0.0, now - r.since), "codec": r.codec, "forwarded": r.forwarded, "emergency": r.emergency,
+                }
+                for r in rows
+            ]
+        }  # fmt: skip
+
+    async def history(params: dict[str, Any], _: Peer) -> shapes.HistoryResult:
+        rows = await box.loop.run_in_executor(None, box.history, params["limit"])
+        return {
+            "calls": [
+                {
+                    "id": r.session, "direction": r.direction, "from_number": r.caller, "from_name": r.caller_name, "to_number": r.called,
+                    "started_unix_s": r.started_unix_s, "talk_s": r.talk_s, "outcome": r.outcome, "code": r.code, "trunk": r.trunk,
+                }
+                for r in rows
+            ]
+        }  # fmt: skip
+
+    async def hangup(params: dict[str, Any], peer: Peer) -> shapes.HangupResult:
+        call = box.context.live.get(params["call"])
+        if call is None:
+            raise NotFound(f"No call {params['call']} is up", "`holdfast calls` lists the calls and their ids")
+        call.drop(f"by the control socket (uid {peer.uid})")
+        return {"call": params["call"]}
+
+    async def trace(params: dict[str, Any], _: Peer) -> shapes.TraceResult:
+        return await trace_result(box, params["selector"], params["limit"])
+
+    async def site_check(params: dict[str, Any], _: Peer) -> shapes.SiteCheckResult:
+        _, problems = await box.loop.run_in_executor(None, validate, params["document"])
+        return {"problems": [{"path": p.path, "sentence": p.sentence, "hint": p.hint} for p in problems]}
+
+    async def site_load(params: dict[str, Any], peer: Peer) -> shapes.SiteLoadResult:
+        site, problems = await box.loop.run_in_executor(None, validate, params["document"])
+        if problems or site is None:
+            raise DocumentError(f"The site document has {len(problems)} mistake(s)", problems)
+        return {"revision": await box.load_site(site, params["author"] or f"uid {peer.uid}", params["comment"])}
+
+    async def test(params: dict[str, Any], _: Peer) -> shapes.EmergencyTestResult:
+        return await emergency_test(box, params["extension"], call=params["call"])
+
+    async def notices(params: dict[str, Any], _: Peer) -> shapes.NoticesResult:
+        return {"notices": [_notice(box, n) for n in box.notices.recent()[: params["limit"]]]}
+
+    async def acknowledge(params: dict[str, Any], peer: Peer) -> shapes.AcknowledgeResult:
+        found = next((n for n in box.notices.recent() if n.id == params["notice"]), None)
+        if found is None:
+            raise NotFound(f"No emergency notice {params['notice']} is known", "`holdfast emergency notices` lists them")
+        box.acknowledged.setdefault(found.id, (params["by"] or f"uid {peer.uid}", time.time()))
+        return {"notice": _notice(box, found)}
+
+    return {
+        "status": status, "registrations": registrations, "calls": calls, "calls.history": history, "calls.hangup": hangup, "trace": trace,
+        "site.check": site_check, "site.load": site_load, "emergency.test": test, "emergency.notices": notices, "emergency.acknowledge": acknowledge,
+    }  # fmt: skip
+
+
+def _status(box: Box) -> shapes.StatusResult:
+    snapshot = box.snapshot
+    bindings = box.registrations.all()
+    recent = box.notices.recent()
+    reasons = not_armed(box)
+    return {
+        "version": version("holdfast"),
+        "pid": os.getpid(),
+        "uptime_s": time.monotonic() - box.started_s,
+        "site": snapshot.site.name,
+        "revision": box.revision,
+        "mode": "rescue" if box.settings.rescue else "normal",
+        "rescue_reason": box.rescue_reason,
+        "addresses": [str(a) for a in box.endpoint.listening],
+        "devices": len(snapshot.devices),
+        "devices_registered": len({b.device for b in bindings}),
+        "registrations": len(bindings),
+        "calls": len(box.context.live),
+        "free_legs": box.endpoint.free_legs(),
+        "trunks": trunk_rows(box),
+        "emergency": {
+            "armed": not reasons,
+            "reasons": reasons,
+            "active": [_notice(box, n) for n in box.notices.live()],
+            "last": _notice(box, recent[0]) if recent else None,
+        },
+        "crashes": box.settings.crashes,
+        "alarms": [{"code": a.code, "sentence": a.sentence, "hint": a.hint, "since_unix_s": box.alarm_since[a.code]} for a in box.alarms.values()],
+        "missing": [name for name, there in box.endpoint.features.items() if not there],
+    }
+
+
+def _registrations(box: Box) -> shapes.RegistrationsResult:
+    snapshot, now = box.snapshot, time.monotonic()
+    wall = time.time()
+    rows: list[shapes.RegistrationShape] = []
+    there = set()
+    for b in box.registrations.all():
+        entry = snapshot.devices.get(b.device)
+        there.add(b.device)
+        place = box.locations.resolve(entry.location if entry else None, b.received.ip)
+        rows.append(
+            {
+                "device": b.device, "sip_user": entry.sip_user if entry else "", "extension": entry.extension if entry else "", "name": entry.display_name if entry else "",
+                "contact": b.uri, "received": str(b.received), "user_agent": b.user_agent, "expires_s": b.seconds_left(now),
+                "registered_unix_s": wall - (now - b.registered_at), "location": place.location.name if place.location else "",
+            }
+        )  # fmt: skip
+    absent: list[shapes.AbsentShape] = [
+        {"device": d.id, "sip_user": d.sip_user, "extension": d.extension, "name": d.display_name}
+        for d in snapshot.devices.values()
+        if d.enabled and d.id not in there
+    ]
+    return {"registrations": rows, "absent": absent}
+
+
+def _notice(box: Box, n: EmergencyNotice) -> shapes.NoticeShape:
+    by, at = box.acknowledged.get(n.id, ("", None))
+    entry = box.snapshot.devices.get(n.device) if n.device else None
+    return {
+        "id": n.id, "session": n.session, "test": n.test, "started_unix_s": n.started_unix_s, "number": n.dialled, "extension": n.extension,
+        "caller_name": entry.display_name if entry else "", "device": n.device or "", "callback": n.callback_number, "location": n.location,
+        "location_sent": n.location_sent, "path": n.path, "state": n.outcome, "acknowledged_by": by, "acknowledged_unix_s": at,
+    }  # fmt: skip

@@ -1,0 +1,369 @@
+"""The one place that wires: makes every part of the engine, hands each what it needs, starts and stops them in mirrored order."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import secrets
+import time
+from collections.abc import Coroutine
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from appliance.app.callbacks import Callbacks
+from appliance.app.certificate import ensure_certificate
+from appliance.app.registrations import Registrations
+from appliance.app.rpc import methods
+from appliance.app.settings import Settings
+from appliance.app.trunks import TrunkService
+from appliance.calls.cdr import CallRecord as Cdr
+from appliance.calls.context import CallContext
+from appliance.calls.emergency_context import EmergencyContext
+from appliance.calls.router import Router
+from appliance.control.protocol import METHODS
+from appliance.control.server import Server
+from appliance.emergency.journal import Journal
+from appliance.emergency.location import LocationTable
+from appliance.emergency.notify import NoticeRegister
+from appliance.emergency.recognise import Recogniser
+from appliance.errors import HoldfastError, StateError
+from appliance.events.bus import Bus
+from appliance.events.emergency import EmergencyJournalFault
+from appliance.events.registration import Gone, Registered, Unregistered
+from appliance.events.system import Alarm
+from appliance.events.wire import to_wire
+from appliance.network.names import NameCache
+from appliance.sip._pj.config import MediaPorts
+from appliance.sip.admission import Admission, Admitted, Refused, Rules, with_hosts
+from appliance.sip.digest import DigestAuth
+from appliance.sip.endpoint import EndpointConfig, SipEndpoint, TrunkNews
+from appliance.sip.messages import Reply, Request
+from appliance.sip.registrar.register import Change, Limits
+from appliance.site import snapshot as compiled
+from appliance.site.document import load_file
+from appliance.site.model.site import Site
+from appliance.site.store import SiteStore
+from appliance.state.bindings import BindingsRepository
+from appliance.state.callbacks import CallbacksRepository
+from appliance.state.calls import CallsRepository
+from appliance.state.clock import Moment, boot_id
+from appliance.state.database import migrate, open_engine
+from appliance.state.records import BindingChange, CallRecord, ChangeKind
+from appliance.state.writer import StateWriter
+from appliance.types import SessionId, TrunkId
+
+log = logging.getLogger(__name__)
+
+JOURNAL_BYTES = 1 << 20
+
+
+class Box:
+    """The whole engine. `start` raises HoldfastError when the box cannot run as it is set up; everything else is an alarm, never a stop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.started_s = time.monotonic()
+        self.alarms: dict[str, Alarm] = {}
+        self.alarm_since: dict[str, float] = {}
+        self.notices = NoticeRegister()
+        self.acknowledged: dict[str, tuple[str, float]] = {}
+        self.bus = Bus()
+        self.store = SiteStore(settings.data / "site")
+        self.revision = 0
+        self.rescue_reason = ""
+        self.again = asyncio.Event()
+        self.last_good_path = ""
+        self._serial = itertools.count(1)
+        self._boot = f"{int(time.time()):x}{secrets.token_hex(2)}"
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._hosts: dict[str, TrunkId] = {}
+
+    # ---- start and stop ------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        settings, loop = self.settings, asyncio.get_running_loop()
+        self.loop = loop
+        site = self._load_site()
+        self._open_state()
+        self._compile(site)
+        sip = site.sip
+        limits = Limits(sip.min_expires_seconds, sip.max_expires_seconds, sip.default_expires_seconds)
+        self.registrations = Registrations(limits, self._write_binding, self._binding_changed)
+        self.callbacks = Callbacks(site, self.writer, lambda uri: self.endpoint.listening[0])
+        self._restore()
+        self.digest = DigestAuth(self.snapshot.realm, secrets.token_bytes(32))
+        self.admission = Admission(self._rules(), self.digest, self.registrations.registrar, self._free_legs, self._note_refusal)
+        tls = await loop.run_in_executor(None, self._certificate, site)
+        self.endpoint = SipEndpoint(
+            EndpointConfig(
+                addresses=settings.bind,
+                port=settings.sip_port,
+                tls_port=settings.sip_tls_port,
+                media=MediaPorts(sip.rtp_first_port, sip.rtp_ports),
+                boot=self._boot,
+                advertised=tuple((i.address, i.advertised) for i in site.interfaces if i.advertised),
+                tls=tls,
+            ),
+            self._decide,
+            self._trunk_news,
+            self.registrations.tick,
+        )
+        self.journal.start()
+        self.names = NameCache(settings.data / "state" / "names.json")
+        self.trunks = TrunkService(self.endpoint, self.names, self.bus.publish, self._hosts_changed)
+        await self.endpoint.start()
+        for name, there in self.endpoint.features.items():
+            if not there:
+                self.alarm(f"feature-{name}", f"This build of the SIP library has no {name}", "rebuild it with `make clean run`")
+        await self.trunks.start()
+        self.trunks.apply(self.snapshot, settings.bind)
+        self.context = self._context()
+        self.router = Router(self.context, self._emergency_context())
+        self._spawn(self.router.run(), "router")
+        self._spawn(self._every_second(), "seconds")
+        self.server = Server(settings.control, release=version("holdfast"))
+        for name, handler in methods(self).items():
+            self.server.register(METHODS[name], handler)
+        self.bus.subscribe(object, lambda event: self.server.publish("events", to_wire(event)), "control socket")
+        await self.server.start()
+
+    async def stop(self) -> None:
+        await self.server.close()
+        await self.router.stop()
+        for task in self._tasks:
+            task.cancel()
+        await self.trunks.stop()
+        await self.endpoint.stop()
+        self.registrations.flush()
+        await self.loop.run_in_executor(None, self._close_state)
+
+    def _close_state(self) -> None:
+        self.journal.close()
+        if self.writer is not None:
+            self.writer.close(3.0)
+
+    def ran_well(self) -> None:
+        """The revision in force has proved itself: the one to fall back to."""
+        try:
+            self.store.mark_good(self.revision)
+        except (HoldfastError, OSError) as error:
+            log.warning("revision %d could not be marked as good: %s", self.revision, error)
+
+    # ---- the site ------------------------------------------------------------------------------------------------
+
+    def _load_site(self) -> Site:
+        if self.settings.site is not None and not any((self.settings.data / "site").glob("revisions/*")):
+            self.store.save(load_file(self.settings.site), author="HOLDFAST_SITE", comment=f"first site, from {self.settings.site.name}", now=time.time())
+        revision, site = self.store.current()
+        self.revision = revision.number
+        if self.settings.rescue:
+            good = self.store.last_good()
+            if good is not None and good != revision.number:
+                site, self.revision = self.store.read(good), good
+            self.rescue_reason = f"the engine crashed three times in 60 s; revision {self.revision} runs with emergency and local calls only"
+            self.alarm("rescue", f"Rescue: {self.rescue_reason}", "see the log for the crash, then load a corrected site or restart the box")
+        return site
+
+    def _compile(self, site: Site) -> None:
+        made = compiled.compile(site, self.revision)
+        if self.settings.rescue:
+            # Emergency keeps every trunk; ordinary calls keep none.
+            made = replace(made, outbound_trunks=(), numbers={})
+        self.snapshot = made
+        self.recogniser = Recogniser.of(made)
+        self.locations = LocationTable(site)
+
+    async def load_site(self, site: Site, author: str, comment: str) -> int:
+        """Save as a new revision and put it into force; calls up and registrations do not notice. The ports of RTP and SIP change at the next start."""
+        revision = await self.loop.run_in_executor(None, lambda: self.store.save(site, author=author, comment=comment, now=time.time()))
+        if self.settings.rescue:
+            # The new revision may cure what crashed: a fresh start, out of rescue, right after the answer is out.
+            self.loop.call_later(0.2, self.again.set)
+            return revision.number
+        self.revision = revision.number
+        self._compile(site)
+        self.callbacks.configure(site)
+        rules, sip = self._rules(), site.sip
+        limits = Limits(sip.min_expires_seconds, sip.max_expires_seconds, sip.default_expires_seconds)
+        await self.endpoint.ask(self._put_in_force, rules, limits)
+        self.trunks.apply(self.snapshot, self.settings.bind)
+        log.info("revision %d is in force", self.revision)
+        return self.revision
+
+    def _put_in_force(self, rules: Rules, limits: Limits) -> None:
+        registrar = self.registrations.registrar
+        if rules.snapshot.realm != self.digest.realm:
+            self.digest = self.admission.digest = DigestAuth(rules.snapshot.realm, secrets.token_bytes(32))
+        self.admission.swap(rules)
+        registrar.limits = limits
+        for device in registrar.bindings.devices():
+            entry = rules.snapshot.devices.get(device)
+            if entry is None or not entry.enabled:
+                registrar.forget(device)
+        self.registrations.flush()
+
+    def _rules(self) -> Rules:
+        return Rules(self.snapshot, self.recogniser.match, self._hosts)
+
+    def _hosts_changed(self, hosts: dict[str, TrunkId]) -> None:
+        self._hosts = dict(hosts)
+        self.endpoint.post(lambda: self.admission.swap(with_hosts(self.admission.rules, self._hosts)))
+
+    def _certificate(self, site: Site) -> tuple[Path, Path] | None:
+        try:
+            return ensure_certificate(self.settings.data / "tls", (site.domain,), self.settings.bind)
+        except OSError as error:
+            self.alarm("tls", f"SIP over TLS is off: its certificate could not be written ({error})", "check the free space and permissions of the data folder")
+            return None
+
+    # ---- state ---------------------------------------------------------------------------------------------------
+
+    def _open_state(self) -> None:
+        path = self.settings.data / "state" / "state.db"
+        self.engine, self.writer = None, None
+        try:
+            if migrate(path):
+                self.alarm(
+                    "state-damaged",
+                    "The state database was damaged and has been begun anew",
+                    "phones register again by themselves; the old file is kept beside it",
+                )
+            self.engine = open_engine(path)
+            self.writer = StateWriter(self.engine, alarm=self._state_alarm)
+            self.writer.start()
+        except StateError as error:
+            self.alarm(error.code, error.sentence, error.hint)
+        self.journal = Journal(self.settings.data / "state" / "emergency.journal", JOURNAL_BYTES, on_fault=self._journal_fault)
+
+    def _restore(self) -> None:
+        if self.engine is None:
+            return
+        try:
+            records = BindingsRepository(self.engine).load()
+            count = self.registrations.restore(records, self.snapshot)
+            log.info("%d registrations restored", count)
+            lived_until_s = max((r.stored.at_s for r in records if r.stored.boot_id != boot_id()), default=0.0)
+            self.callbacks.restore(CallbacksRepository(self.engine), lived_until_s)
+        except Exception:
+            log.exception("what was registered could not be restored; phones register again by themselves")
+
+    def _write_binding(self, change: BindingChange) -> None:
+        if self.writer is not None:
+            self.writer.bindings((change,))
+
+    def _state_alarm(self, sentence: str) -> None:
+        self.loop.call_soon_threadsafe(self.alarm, "state-disk", sentence, "check the free space and health of the disk")
+
+    def _journal_fault(self, sentence: str) -> None:
+        def tell() -> None:
+            self.alarm("emergency-journal", sentence, "check the free space and health of the disk")
+            self.bus.publish(EmergencyJournalFault(sentence))
+
+        self.loop.call_soon_threadsafe(tell)
+
+    def history(self, limit: int) -> tuple[CallRecord, ...]:
+        """The newest call records (in an executor thread)."""
+        return CallsRepository(self.engine).recent(limit) if self.engine is not None else ()
+
+    def _record(self, cdr: Cdr) -> None:
+        if self.writer is not None:
+            self.writer.call(_row(cdr))
+        self.bus.publish(cdr)
+
+    # ---- small parts ---------------------------------------------------------------------------------------------
+
+    def alarm(self, code: str, sentence: str, hint: str = "") -> None:
+        """Raise an alarm, or clear it with an empty sentence."""
+        now = time.time()
+        if sentence:
+            if code not in self.alarms:
+                log.warning("%s", sentence)
+            self.alarm_since.setdefault(code, now)
+            self.alarms[code] = Alarm(now, code, sentence, hint)
+            self.bus.publish(self.alarms[code])
+        elif (was := self.alarms.pop(code, None)) is not None:
+            log.info("over: %s", was.sentence)
+            self.alarm_since.pop(code, None)
+            self.bus.publish(replace(was, at_unix_s=now, cleared=True))
+
+    def _trunk_news(self, news: TrunkNews) -> None:
+        self.trunks.on_news(news)
+
+    def _free_legs(self) -> int:
+        return self.endpoint.free_legs()
+
+    def _decide(self, request: Request, now: float) -> Admitted | Reply | None:
+        decision = self.admission.decide(request, now)
+        if request.method == "REGISTER":
+            self.registrations.flush()
+        return decision
+
+    def _note_refusal(self, refused: Refused) -> None:
+        self.registrations.note_refusal(refused)
+
+    def _binding_changed(self, change: Change) -> None:
+        b, now = change.binding, time.monotonic()
+        entry = self.snapshot.devices.get(b.device)
+        name = entry.sip_user if entry else ""
+        event: Registered | Unregistered
+        if change.kind.gone:
+            last = not self.registrations.registrar.bindings.of(b.device, now)
+            event = Unregistered(time.time(), b.device, name, b.uri, Gone(change.kind.value), last)
+        else:
+            event = Registered(time.time(), b.device, name, b.uri, b.received, b.seconds_left(now), b.user_agent, change.kind is not ChangeKind.REFRESHED)
+        self.endpoint.to_loop(self.bus.publish, event)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = self.loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _every_second(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self.callbacks.expire()
+
+    def _context(self) -> CallContext:
+        return CallContext(
+            endpoint=self.endpoint,
+            snapshot=lambda: self.snapshot,
+            targets=self.registrations.targets,
+            call_back=self.callbacks.look_up,
+            trunk_order=self.trunks.order,
+            record=self._record,
+            publish=self.bus.publish,
+            wall=time.time,
+            new_id=self.new_session,
+        )
+
+    def _emergency_context(self) -> EmergencyContext:
+        return EmergencyContext(
+            recogniser=lambda: self.recogniser,
+            locations=lambda: self.locations,
+            callbacks=self.callbacks.map,
+            store_callback=self.callbacks.store,
+            journal=self.journal,
+            notices=self.notices,
+            moment=Moment.now,
+            failing=self.trunks.failing,
+            last_good=lambda: self.last_good_path,
+            worked=self._path_worked,
+        )
+
+    def _path_worked(self, trunk: TrunkId) -> None:
+        self.last_good_path = trunk
+
+    def new_session(self) -> SessionId:
+        return SessionId(f"{self._boot}-c{next(self._serial)}")
+
+
+def _row(cdr: Cdr) -> CallRecord:
+    return CallRecord(
+        session=cdr.session, direction={"incoming": "in", "outgoing": "out"}.get(cdr.direction, cdr.direction),
+        caller=cdr.caller, called=cdr.callee or cdr.dialled,
+        started_unix_s=cdr.started, answered_unix_s=cdr.answered, ended_unix_s=cdr.ended, outcome="answered" if cdr.answered is not None else cdr.cause,
+        code=cdr.code, talk_s=cdr.talk_s, caller_name=cdr.caller_name, caller_device=cdr.device or "", answered_device=cdr.callee_device or "", trunk=cdr.trunk or "",
+    )  # fmt: skip
