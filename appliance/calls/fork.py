@@ -188,7 +188,7 @@ class Fork:
         more = self._stage + 1 < len(self.plan.stages)
         if more and (network or stage.advance is Advance.ALWAYS):
             if self._media_told is not None:
-                self._media_told, self._ringing_told = None, False
+                self._media_told = None
                 acts.append(Ring())
             self._outcomes = []
             return acts + self._next_stage(now)

@@ -216,7 +216,16 @@ def test_early_media_of_a_failed_trunk_gives_way_to_ringback() -> None:
     acts = fork.news(0, Ended(503, cause="unreachable"), 2.0)
     assert acts[0] == Ring()
     assert started(acts) == [1]
+    assert fork.news(1, Progress(180), 2.5) == [], "the ringback plays already"
     assert fork.news(1, Progress(183, early_media=True), 3.0) == [Ring(1)]
+
+
+def test_ringback_is_not_begun_again_at_every_further_trunk() -> None:
+    fork = trunks("acme", "backup", "third")
+    fork.start(0.0)
+    fork.news(0, Progress(183, early_media=True), 1.0)
+    fork.news(0, Ended(503, cause="unreachable"), 2.0)
+    assert fork.news(1, Ended(503, cause="unreachable"), 3.0) == [Start(2, trunk("third"))]
 
 
 def test_stages_that_always_advance_go_on_after_busy_and_decline() -> None:

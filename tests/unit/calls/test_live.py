@@ -73,3 +73,14 @@ async def test_channels_of_a_trunk_and_room_for_an_emergency(world: World) -> No
     assert (talk.final[0], far.final[0]) == ("bye", "bye")
     assert {record.cause for record in world.records} == {"dropped"}
     assert not live.make_room(TrunkId("acme"))
+
+
+@story()
+async def test_an_emergency_call_never_makes_room(world: World) -> None:
+    phone = world.calls_help()
+    await asyncio.sleep(0.01)
+    world.out[0].says(200)
+    await settle()
+    assert not world.live.make_room(TrunkId("acme"))
+    assert world.live.on_trunk(TrunkId("acme")) == 0
+    phone.hangs_up()

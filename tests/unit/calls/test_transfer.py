@@ -375,6 +375,7 @@ async def test_the_centre_may_transfer_in_a_call_back_and_the_phone_may_not(worl
     request = world.out[1].request
     assert request is not None
     assert (request.target, request.account, request.emergency) == ("sip:fire@192.168.1.1", "acme", True)
+    assert request.from_uri == "sip:+12125550100@192.168.1.1", "the number the centre called"
     world.out[1].says(200)
     await settle()
     assert psap.final[0] == "bye"
