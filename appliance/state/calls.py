@@ -1,0 +1,65 @@
+"""Call records (call detail records) on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Engine, delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.engine import Connection
+
+from appliance.state import database
+from appliance.state.records import CallRecord
+from appliance.types import SessionId
+
+KEEP = 200_000
+"""Records kept; some 60 MB."""
+
+_table = database.call_records
+_insert = insert(_table)
+_PUT = _insert.on_conflict_do_update(
+    index_elements=["session"], set_={column.name: _insert.excluded[column.name] for column in _table.c if column.name not in ("serial", "session")}
+)
+
+
+class CallsRepository:
+    """Reads and writes the `call_records` table. SQLAlchemy's errors pass through."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def append(self, record: CallRecord) -> None:
+        """Write one record at once; a second one of the same session overwrites it and keeps its place."""
+        with self._engine.begin() as connection:
+            self.write(connection, [record])
+
+    @staticmethod
+    def write(connection: Connection, records: Iterable[CallRecord]) -> None:
+        """`append` for many, inside the caller's transaction. `serial` is given by the store."""
+        rows = [_row(record) for record in records]
+        if rows:
+            connection.execute(_PUT, rows)
+
+    def recent(self, limit: int = 100, before: int | None = None) -> tuple[CallRecord, ...]:
+        """The newest records, newest first; `before` is the `serial` of the last one seen, for the next page."""
+        query = select(_table).order_by(_table.c.serial.desc()).limit(limit)
+        if before is not None:
+            query = query.where(_table.c.serial < before)
+        with self._engine.begin() as connection:
+            return tuple(CallRecord(**{**row, "session": SessionId(row["session"])}) for row in connection.execute(query).mappings())
+
+    def trim(self, keep: int = KEEP) -> int:
+        """Delete all but the newest `keep` records; how many went."""
+        with self._engine.begin() as connection:
+            newest = connection.execute(select(func.max(_table.c.serial))).scalar()
+            if newest is None:
+                return 0
+            return connection.execute(delete(_table).where(_table.c.serial <= newest - keep)).rowcount
+
+
+def _row(record: CallRecord) -> dict[str, Any]:
+    row = asdict(record)
+    del row["serial"]
+    return row

@@ -1,0 +1,99 @@
+"""What operational state keeps on disk: frozen records, free of SQL, that the layers above fill and read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from appliance.state.clock import Moment
+from appliance.types import Address, DeviceId, LocationId, SessionId
+
+
+class ChangeKind(StrEnum):
+    """What became of a binding or of a callback window."""
+
+    ADDED = "added"
+    MOVED = "moved"  # the same contact, reached another way
+    REFRESHED = "refreshed"
+    REMOVED = "removed"  # by its owner
+    REPLACED = "replaced"  # a newer contact took its place
+    EXPIRED = "expired"
+
+    @property
+    def gone(self) -> bool:
+        return self in (ChangeKind.REMOVED, ChangeKind.REPLACED, ChangeKind.EXPIRED)
+
+    @property
+    def urgent(self) -> bool:
+        """A loss of this one is felt: it is on disk within 250 ms. The others may wait for a minute."""
+        return self not in (ChangeKind.REFRESHED, ChangeKind.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class BindingRecord:
+    """One contact of one device, with what was left of it (`remaining_s`) and how old it was (`age_s`) at `stored`."""
+
+    device: DeviceId
+    uri: str
+    received: Address
+    local: Address
+    q: float | None
+    remaining_s: float
+    age_s: float
+    stored: Moment
+    call_id: str
+    cseq: int
+    user_agent: str = ""
+    instance: str = ""
+    reg_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BindingChange:
+    kind: ChangeKind
+    record: BindingRecord
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRecord:
+    """Who is rung when `elin` is called back. One record per emergency call; `device` is "" for a phone the box does not know.
+
+    `target` is the URI to dial where there is no device, `remaining_s` what was left of the window at `stored` (None: the call was still up).
+    `started_unix_s` is wall clock, for people only.
+    """
+
+    elin: str
+    session: SessionId
+    device: DeviceId
+    location: LocationId
+    remaining_s: float | None
+    stored: Moment
+    started_unix_s: float
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One call as people count calls (call detail record). Times are wall clock in Unix seconds, None where it did not happen.
+
+    `direction`: "internal", "in", "out" or "emergency"; `outcome`: "answered" or a cause of `Ended` ("busy", "no-answer", ...).
+    `serial` is given by the store, rises, and is the cursor of `recent`.
+    """
+
+    session: SessionId
+    direction: str
+    caller: str
+    called: str
+    started_unix_s: float
+    answered_unix_s: float | None
+    ended_unix_s: float
+    outcome: str
+    code: int = 0
+    talk_s: float = 0.0
+    """By the monotonic clock: right even where the wall clock was set meanwhile."""
+    caller_name: str = ""
+    caller_device: str = ""
+    answered_device: str = ""
+    trunk: str = ""
+    location: str = ""
+    serial: int = 0
