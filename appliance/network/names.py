@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,7 +60,9 @@ class NameCache:
     `listeners` are called on the loop as (host, ip) whenever the addresses of a watched host changed; `ip` is the first of them.
     """
 
-    def __init__(self, path: Path | None, clock: Callable[[], float], *, servers: Servers = system_servers, limits: Limits | None = None) -> None:
+    def __init__(
+        self, path: Path | None, clock: Callable[[], float] = time.monotonic, *, servers: Servers = system_servers, limits: Limits | None = None
+    ) -> None:
         self.listeners: list[Callable[[str, str], None]] = []
         self._path, self._clock, self._servers = path, clock, servers
         self._limits = limits or Limits()

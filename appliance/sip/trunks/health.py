@@ -29,7 +29,8 @@ class Health:
     """One trunk. Times are `now` (seconds, monotonic). `interval_s` 0: no OPTIONS are sent, REGISTER alone is evidence.
 
     `reachable`: None until there is evidence. `registered`: None while the trunk does not register or no REGISTER has been answered or given up yet.
-    `code`/`reason`: of the last final answer or silence. `since_s`: when `reachable` or `registered` last changed.
+    `register_code`/`register_reason` and `options_code`: of the last final answer to each, 408 for silence, 0 before the first. `since_s`: when `reachable` or
+    `registered` last changed.
     """
 
     id: TrunkId
@@ -38,8 +39,9 @@ class Health:
     since_s: float
     reachable: bool | None = None
     registered: bool | None = None
-    code: int = 0
-    reason: str = ""
+    options_code: int = 0
+    register_code: int = 0
+    register_reason: str = ""
     last_answer_s: float | None = None
     failures: int = 0
     probe_at_s: float = 0.0
@@ -53,13 +55,14 @@ class Health:
 
     def on_options(self, now: float, code: int, chance: float) -> bool:
         """The outcome of a probe: final status, or 408 for silence; `chance` in [0, 1) spreads the next one. True: the state changed."""
+        self.options_code = code
         self.answers_options = self.answers_options or is_alive(code)
         if not self.answers_options and self.registered:
             # Some carriers never answer OPTIONS. A registration that stands says more than that silence.
             self.failures = 0
             self._next_probe(now, chance)
             return False
-        changed = self._heard(now, f"{code} to OPTIONS", code, "", self.registered)
+        changed = self._heard(now, f"{code} to OPTIONS", code, self.registered)
         self._next_probe(now, chance)
         return changed
 
@@ -67,7 +70,8 @@ class Health:
         """The outcome of a REGISTER; `expires_s` 0: not registered. `code` 0 (none was sent yet) says nothing. True: the state changed."""
         if code < 200 or not self.registers:
             return False
-        return self._heard(now, f"{code} to REGISTER", code, reason, is_alive(code) and code < 300 and expires_s > 0)
+        self.register_code, self.register_reason = code, reason
+        return self._heard(now, f"{code} to REGISTER", code, is_alive(code) and code < 300 and expires_s > 0)
 
     def moved(self, now: float) -> None:
         """It goes to another address now: what failed there says nothing of this one, so it is probed at once."""
@@ -76,11 +80,10 @@ class Health:
 
     def _next_probe(self, now: float, chance: float) -> None:
         wait_s = self.interval_s * (1 - SPREAD + 2 * SPREAD * chance)
-        self.probe_at_s = now + (min(wait_s, SUSPECT_S) if 0 < self.failures < DOWN_AFTER else wait_s)
+        self.probe_at_s = now + (min(wait_s, SUSPECT_S) if 0 < self.failures < DOWN_AFTER and self.reachable is not False else wait_s)
 
-    def _heard(self, now: float, event: str, code: int, reason: str, registered: bool | None) -> bool:
+    def _heard(self, now: float, event: str, code: int, registered: bool | None) -> bool:
         before = (self.reachable, self.registered)
-        self.code, self.reason = code, reason
         if is_alive(code):
             self.failures, self.last_answer_s, self.reachable = 0, now, True
         else:

@@ -24,7 +24,7 @@ def test_one_success_is_up_one_failure_is_not_down_two_are() -> None:
     h = health()
     assert h.works is None
     assert h.on_options(1.0, 405, 0.5)
-    assert (h.reachable, h.works, h.last_answer_s, h.code) == (True, True, 1.0, 405)
+    assert (h.reachable, h.works, h.last_answer_s, h.options_code) == (True, True, 1.0, 405)
     assert not h.on_options(31.0, 408, 0.5)
     assert (h.reachable, h.failures) == (True, 1)
     assert h.on_options(36.0, 408, 0.5)
@@ -71,7 +71,7 @@ def test_registration_is_known_by_its_answer_alone() -> None:
     assert not h.on_register(200.0, 200, "OK", 300)
     assert h.since_s == 2.0
     assert h.on_register(300.0, 403, "Forbidden", 0)
-    assert (h.registered, h.reachable, h.works, h.code, h.reason) == (False, True, False, 403, "Forbidden")
+    assert (h.registered, h.reachable, h.works, h.register_code, h.register_reason) == (False, True, False, 403, "Forbidden")
 
 
 def test_a_200_without_lifetime_is_no_registration() -> None:
@@ -120,3 +120,12 @@ def test_another_address_is_probed_at_once_and_starts_without_failures() -> None
     assert h.probe_at_s == 31.0
     h.on_options(31.0, 408, 0.5)
     assert h.reachable is True
+
+
+def test_a_trunk_that_is_down_is_probed_at_its_interval_after_it_moved() -> None:
+    h = health()
+    h.on_options(0.0, 408, 0.5)
+    h.on_options(5.0, 408, 0.5)
+    h.moved(6.0)
+    h.on_options(6.0, 408, 0.5)
+    assert (h.reachable, h.probe_at_s) == (False, pytest.approx(36.0))
