@@ -20,7 +20,6 @@ _SEPARATORS = str.maketrans("", "", "-.() /,\t\u00a0")
 """RFC 3966 section 5.1.1 visual separators, the comma people write for a pause, and what else stands between digits."""
 _DIALSTRING = re.compile(r";\s*user=dialstring(?![a-z0-9])", re.IGNORECASE)
 _DIALSTRING_KEYS = str.maketrans("EeFf", "**##")
-_DIALSTRING_PAUSES = str.maketrans("", "", "PpXx")
 _NEVER_E164 = 6
 """A `+` with fewer than seven digits is no telephone number anywhere, so `+911` can only be a phone's clumsy way to write 911."""
 
@@ -126,9 +125,9 @@ class Recogniser:
         if not dialstring:
             return self._number(text, text)
         keys = text.translate(_DIALSTRING_KEYS)
-        # RFC 4967 section 4: P is a pause, X waits for the answer. `9P911` dials 9911; `911X2` dials 911 and sends the 2 as a tone afterwards.
-        first = re.split("[PpXx]", keys, maxsplit=1)[0]
-        return self._number(keys.translate(_DIALSTRING_PAUSES), text) or self._number(first, text)
+        # RFC 4967 section 4: what follows an X (wait for the answer) is a tone and no part of the number; a P is a pause, within it (`9P911`) or at its end.
+        number = re.split("[Xx]", keys, maxsplit=1)[0]
+        return self._number(re.sub("[Pp]", "", number), text) or self._number(re.split("[Pp]", number, maxsplit=1)[0], text)
 
     def _number(self, text: str, dialled: str) -> EmergencyService | None:
         number = text.translate(_SEPARATORS)

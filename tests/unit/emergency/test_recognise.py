@@ -39,6 +39,9 @@ EMERGENCY = [
     sip("9P911;phone-context=example.com", ";user=dialstring"),
     sip("9pp911;phone-context=example.com", "; USER=DialString"),
     sip("911X2", ";user=dialstring"),
+    sip("911X5551234", ";user=dialstring"),
+    sip("911P55", ";user=dialstring"),
+    sip("9P911X55", ";user=dialstring"),
     ("tel:911", "tel", "911"),
     ("tel:911", "tel", ""),
     ("TEL:9-1-1", "TEL", ""),
@@ -68,6 +71,11 @@ def test_every_way_to_write_it_is_an_emergency_call(uri, scheme, user):
 @pytest.mark.parametrize("params", ["", ";user=phone", ";user=dialstring"])
 def test_what_only_looks_like_it_is_an_ordinary_call(user, params):
     assert US.match(*sip(user, params)) is None
+
+
+@pytest.mark.parametrize("user", ["9X911", "9X112", "1P911", "15551234567X911", "X911", "P9P5551234"])
+def test_tones_after_the_answer_are_no_part_of_the_number(user):
+    assert US.match(*sip(user, ";user=dialstring")) is None
 
 
 @pytest.mark.parametrize(
