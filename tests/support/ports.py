@@ -6,8 +6,8 @@ import contextlib
 import os
 import socket
 
-_FIRST, _LAST, _SLOT = 21000, 31000, 200
-"""Below Linux' ephemeral range (32768 up), so that no client socket takes one in between."""
+_FIRST, _LAST, _SLOT = 10400, 19800, 200
+"""Below the ephemeral range (32768 up) and the box's own RTP ports (20000 up), so that nobody takes one in between."""
 _next = _FIRST + (os.getpid() * _SLOT) % (_LAST - _FIRST)
 
 

@@ -39,6 +39,7 @@ class Program:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         on_line: Callable[[str], None] | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.argv = [str(part) for part in argv]
         self.lines: list[str] = []
@@ -58,6 +59,7 @@ class Program:
             errors="replace",
             bufsize=1,
             start_new_session=True,
+            pass_fds=pass_fds,
         )
         self._reader = threading.Thread(target=self._read, name=f"read-{self.process.pid}", daemon=True)
         self._reader.start()
