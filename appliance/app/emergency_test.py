@@ -54,7 +54,8 @@ async def emergency_test(box: Box, extension: str, *, call: bool) -> shapes.Emer
     _judge(problems, place, callback, paths)
     return {
         "extension": extension, "device": device.id, "dialled": dialled, "number": service.number, "service": service.urn, "location": describe(place.location),
-        "location_source": place.method, "civic": place.location.civic.model_dump(exclude_defaults=True) if place.location else {}, "callback": callback, "paths": paths,
+        "location_source": place.method, "civic": place.location.civic.model_dump(exclude_defaults=True) if place.location else {},
+        "callback": callback, "paths": paths,
         "invite": invite, "problems": problems, "call": await _call(box, device, place, callback) if call else None,
     }  # fmt: skip
 

@@ -68,7 +68,7 @@ def methods(box: Box) -> Mapping[str, Handler]:
         return await trace_result(box, params["selector"], params["limit"])
 
     async def site_check(params: dict[str, Any], _: Peer) -> shapes.SiteCheckResult:
-        _, problems = await box.loop.run_in_executor(None, validate, params["document"])
+        problems = (await box.loop.run_in_executor(None, validate, params["document"]))[1]
         return {"problems": [{"path": p.path, "sentence": p.sentence, "hint": p.hint} for p in problems]}
 
     async def site_load(params: dict[str, Any], peer: Peer) -> shapes.SiteLoadResult:
@@ -139,7 +139,8 @@ def _registrations(box: Box) -> shapes.RegistrationsResult:
         place = box.locations.resolve(entry.location if entry else None, b.received.ip)
         rows.append(
             {
-                "device": b.device, "sip_user": entry.sip_user if entry else "", "extension": entry.extension if entry else "", "name": entry.display_name if entry else "",
+                "device": b.device, "sip_user": entry.sip_user if entry else "",
+                "extension": entry.extension if entry else "", "name": entry.display_name if entry else "",
                 "contact": b.uri, "received": str(b.received), "user_agent": b.user_agent, "expires_s": b.seconds_left(now),
                 "registered_unix_s": wall - (now - b.registered_at), "location": place.location.name if place.location else "",
             }
@@ -154,9 +155,23 @@ def _registrations(box: Box) -> shapes.RegistrationsResult:
 
 def _notice(box: Box, n: EmergencyNotice) -> shapes.NoticeShape:
     by, at = box.acknowledged.get(n.id, ("", None))
-    entry = box.snapshot.devices.get(n.device) if n.device else None
     return {
-        "id": n.id, "session": n.session, "test": n.test, "started_unix_s": n.started_unix_s, "number": n.dialled, "extension": n.extension,
-        "caller_name": entry.display_name if entry else "", "device": n.device or "", "callback": n.callback_number, "location": n.location,
-        "location_sent": n.location_sent, "path": n.path, "state": n.outcome, "acknowledged_by": by, "acknowledged_unix_s": at,
-    }  # fmt: skip
+        "id": n.id,
+        "session": n.session,
+        "test": n.test,
+        "started_unix_s": n.started_unix_s,
+        "dialled": n.dialled,
+        "service": n.service,
+        "device": n.device or "",
+        "extension": n.extension,
+        "source_ip": n.source_ip,
+        "callback_number": n.callback_number,
+        "location": n.location,
+        "location_sent": n.location_sent,
+        "path": n.path,
+        "outcome": n.outcome,
+        "durable": n.durable,
+        "note": n.note,
+        "acknowledged_by": by,
+        "acknowledged_unix_s": at,
+    }

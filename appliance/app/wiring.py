@@ -18,6 +18,7 @@ from appliance.app.certificate import ensure_certificate
 from appliance.app.registrations import Registrations
 from appliance.app.rpc import methods
 from appliance.app.settings import Settings
+from appliance.app.tracing import Sessions
 from appliance.app.trunks import TrunkService
 from appliance.calls.cdr import CallRecord as Cdr
 from appliance.calls.context import CallContext
@@ -69,6 +70,7 @@ class Box:
         self.alarms: dict[str, Alarm] = {}
         self.alarm_since: dict[str, float] = {}
         self.notices = NoticeRegister()
+        self.sessions = Sessions()
         self.acknowledged: dict[str, tuple[str, float]] = {}
         self.bus = Bus()
         self.store = SiteStore(settings.data / "site")
@@ -112,7 +114,7 @@ class Box:
             self.registrations.tick,
         )
         self.journal.start()
-        self.names = NameCache(settings.data / "state" / "names.json")
+        self.names = NameCache(settings.data / "state" / "names.json", time.monotonic)
         self.trunks = TrunkService(self.endpoint, self.names, self.bus.publish, self._hosts_changed)
         await self.endpoint.start()
         for name, there in self.endpoint.features.items():
@@ -271,6 +273,8 @@ class Box:
     def _record(self, cdr: Cdr) -> None:
         if self.writer is not None:
             self.writer.call(_row(cdr))
+        for call_id in cdr.dialogs:
+            self.sessions.note(call_id, cdr.session)
         self.bus.publish(cdr)
 
     # ---- small parts ---------------------------------------------------------------------------------------------

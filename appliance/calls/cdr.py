@@ -42,6 +42,8 @@ class CallRecord:
     near: MediaStats | None = None
     far: MediaStats | None = None
     test: bool = False
+    dialogs: tuple[str, ...] = ()
+    """Call-IDs of every leg it had, the caller's first."""
     notes: tuple[str, ...] = field(default=())
     """What happened on the way: "transferred to 1004", "trunk acme failed: 503"."""
 

@@ -76,6 +76,7 @@ class CallCore:
         self._loop = asyncio.get_running_loop()
         self._inbox: asyncio.Queue[tuple[Leg | None, News | Tick | Nudge]] = asyncio.Queue()
         self._open: dict[LegId, Leg] = {}
+        self._seen: list[Leg] = []
         self._released: set[LegId] = set()
         self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
         self._timer_serial = 0
@@ -98,6 +99,10 @@ class CallCore:
     def leg_with(self, call_id: str) -> Leg | None:
         """The party whose dialog has this Call-ID."""
         raise NotImplementedError
+
+    def dialogs(self) -> tuple[str, ...]:
+        """Call-IDs of every leg this call has had, for its ladder."""
+        return tuple(leg.call_id for leg in self._seen if leg.call_id)
 
     def audio_leg(self) -> Leg | None:
         """A leg whose counters show how the audio flows; None while there is none."""
@@ -205,6 +210,7 @@ class CallCore:
 
     def _adopt(self, leg: Leg) -> None:
         self._open[leg.id] = leg
+        self._seen.append(leg)
         leg.deliver_to(self._deliver)
 
     def release(self, leg: Leg, code: int = 0, reason: str = "", headers: tuple[tuple[str, str], ...] = ()) -> None:

@@ -59,6 +59,8 @@ class Call(Protocol):
 
     def leg_with(self, call_id: str) -> Leg | None: ...
 
+    def dialogs(self) -> tuple[str, ...]: ...
+
     def audio_leg(self) -> Leg | None: ...
 
     def drop(self, reason: str) -> None: ...
@@ -113,6 +115,10 @@ class LiveCalls:
             if leg is not None:
                 return call, leg
         return None
+
+    def dialogs(self) -> tuple[tuple[SessionId, tuple[str, ...]], ...]:
+        """Each call with the Call-IDs of its legs so far."""
+        return tuple((call.id, call.dialogs()) for call in self._calls.values())
 
     def get(self, session: SessionId) -> Call | None:
         return self._calls.get(session)

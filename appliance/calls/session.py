@@ -132,6 +132,7 @@ class Session(CallCore):
             CallRecord(
                 session=self.id,
                 call_id=self.call_id,
+                dialogs=self.dialogs(),
                 direction=self._direction,
                 started=self.started,
                 answered=self.answered,

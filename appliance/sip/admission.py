@@ -89,7 +89,7 @@ class Rules:
     def trunk_of(self, ip: str) -> TrunkId | None:
         """The trunk a source address belongs to."""
         found = self.trunk_hosts.get(ip)
-        if found is not None:
+        if found is not None and found in self.snapshot.trunks:
             return found
         address = ip_address(ip)
         for key, trunk in self.snapshot.trunks.items():
@@ -144,7 +144,7 @@ class Admission:
 
     def _emergency(self, request: Request, service: Service, now: float) -> Admitted:
         """No challenge, no limit. The device is found as well as can be, for its place: right password, else its registration, else what it calls itself."""
-        trunk = self.rules.trunk_of(request.source.ip)
+        trunk = self._trunk_of(request)
         asked = service.number or service.urn
         device: DeviceEntry | None = None
         if request.credentials:
@@ -167,6 +167,13 @@ class Admission:
         found = exact if len(exact) == 1 else near
         return self.rules.snapshot.devices.get(next(iter(found))) if len(found) == 1 else None
 
+    def _trunk_of(self, request: Request) -> TrunkId | None:
+        """The trunk that sent this. A phone of ours at a trunk's address (a gateway, a test bench) is still a phone, unless it sends from the trunk's own port."""
+        trunk = self.rules.trunk_of(request.source.ip)
+        if trunk is None or request.source.port == self.rules.snapshot.trunks[trunk].port:
+            return trunk
+        return None if self._lookup(request.from_user) is not None else trunk
+
     # ---- the rest ------------------------------------------------------------------------------------------------
 
     def _register(self, request: Request, now: float) -> Reply:
@@ -178,9 +185,9 @@ class Admission:
         return self.registrar.register(request, verdict.identity, now)
 
     def _invite(self, request: Request, now: float) -> Admitted | Reply:
-        trunk = self.rules.trunk_of(request.source.ip)
+        trunk = self._trunk_of(request)
         admitted: Admitted
-        if trunk is not None and not request.credentials:
+        if trunk is not None:
             admitted = Admitted(Origin.TRUNK, trunk=trunk)
         else:
             verdict = self.digest.verify(request, self._lookup, now)

@@ -594,7 +594,9 @@ class SipEndpoint:
         leg = self._legs.get(call)
         if leg is None:
             return
-        if state == pj.PJSIP_INV_STATE_EARLY and leg.invite is None:
+        if state == pj.PJSIP_INV_STATE_CALLING and code == 100:
+            self._tell(leg, Progress(100))
+        elif state == pj.PJSIP_INV_STATE_EARLY and leg.invite is None:
             leg.ringing = leg.ringing or code in {180, 183}
             self._tell(leg, Progress(code, code == 183))
         elif state == pj.PJSIP_INV_STATE_CONFIRMED:

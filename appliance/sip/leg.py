@@ -70,7 +70,7 @@ class SipLeg:
 
     def tell(self, item: News) -> None:
         """On the loop: note the state the news brings and hand it on."""
-        if isinstance(item, Progress) and self.state in {LegState.CALLING, LegState.EARLY}:
+        if isinstance(item, Progress) and item.code > 100 and self.state in {LegState.CALLING, LegState.EARLY}:
             self._enter(LegState.EARLY, item)
         elif isinstance(item, Answered):
             self._enter(LegState.CONFIRMED, item)

@@ -93,7 +93,8 @@ class Registrar:
         required = request.header("Require")
         if required:
             return Reply(420, "", (("Unsupported", " ".join(required.split())),))
-        if request.to_user.partition("@")[0] not in (device.sip_user, device.extension) or not request.to_user:
+        record = request.to_user.partition("@")[0].lower()
+        if not record or record not in (device.sip_user.lower(), device.extension):
             return Reply(403, "Not your address of record")
         self._changes += [Change(ChangeKind.EXPIRED, binding) for binding in self.bindings.expire(device.id, now)]
         held = self.bindings.of(device.id, now)

@@ -103,6 +103,9 @@ static void on_refer_status(pjsua_call_id id, int code, const pj_str_t *text, pj
 static void on_tsx(pjsua_call_id id, pjsip_transaction *tsx, pjsip_event *e)
 {
     PJ_UNUSED_ARG(e);
+    /* pjsua has no state for 100 Trying, yet it tells a slow carrier from a dead one */
+    if (tsx->role == PJSIP_ROLE_UAC && tsx->method.id == PJSIP_INVITE_METHOD && tsx->state == PJSIP_TSX_STATE_PROCEEDING && tsx->status_code == 100)
+        hf_on_state(id, PJSIP_INV_STATE_CALLING, 100, "", 0);
     if (tsx->role == PJSIP_ROLE_UAC && tsx->method.id == PJSIP_OPTIONS_METHOD && (tsx->state == PJSIP_TSX_STATE_COMPLETED || tsx->state == PJSIP_TSX_STATE_TERMINATED))
         hf_on_probe(id, tsx->status_code);
 }
