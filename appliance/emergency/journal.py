@@ -268,7 +268,11 @@ class Journal:
         else:
             log.info("the emergency journal is written again")
         if self._on_fault is not None:
-            self._on_fault(fault)
+            try:
+                self._on_fault(fault)
+            except Exception:
+                # Neither the thread nor a call may end because an alarm found nobody (a loop that is closing).
+                log.exception("the alarm about the emergency journal was not taken")
 
 
 # ---- the file ----

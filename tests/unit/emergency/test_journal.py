@@ -376,6 +376,20 @@ def test_a_caller_that_goes_away_harms_nobody(tmp_path):
         assert numbers(path) == [0, 1, 2]
 
 
+def test_an_alarm_nobody_takes_stops_neither_the_journal_nor_the_call(tmp_path):
+    def closed(fault: str) -> None:
+        raise RuntimeError("Event loop is closed")
+
+    path = tmp_path / "missing" / "journal"
+    journal = Journal(path, SIZE, on_fault=closed)
+    journal.start()
+    assert not asyncio.run(journal.write({"n": 0}, budget_s=PATIENCE_S)).durable
+    path.parent.mkdir()
+    wait_until(lambda: journal.pending == 0, PATIENCE_S, "the entry on the disk")
+    assert journal.close()
+    assert numbers(path) == [0]
+
+
 def test_the_queue_is_bounded_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(journal_file, "MAX_PENDING", 3)
     journal, faults = opened(tmp_path / "missing" / "journal")
