@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -50,7 +51,7 @@ class Subscription:
             self.failures += 1
             log.exception("subscriber %s failed with a %s", self.name, type(event).__name__)
             return
-        if result is not None:
+        if inspect.isawaitable(result):
             task = asyncio.get_running_loop().create_task(self._run(event, result), name=f"bus:{self.name}")
             self._running.add(task)
             task.add_done_callback(self._running.discard)
