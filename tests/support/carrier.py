@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self, cast
 
 from tests.support.net import Namespace
 from tests.support.proc import wait_until
@@ -22,6 +22,19 @@ from tests.support.rtp import RtpEnd
 from tests.support.sipmsg import Headers, Message, authorization, build, challenge_of, media_of, parse, sdp, token
 
 Script = Callable[["Call"], None]
+
+
+class Media(Protocol):
+    """What a call needs of its RTP end."""
+
+    port: int
+    event_type: int
+
+    def start(self, remote: tuple[str, int]) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Call:
@@ -50,17 +63,17 @@ class Call:
         self.status = 0
         """The last status this side sent (incoming) or received (outgoing)."""
         self.error: Exception | None = None
-        self._rtp: RtpEnd | None = None
+        self._rtp: Media | None = None
         self.formats: Sequence[str] = carrier.formats
 
     # ---- media ----------------------------------------------------------------------------------------------------
 
     @property
     def rtp(self) -> RtpEnd:
+        """Its RTP end; made by the carrier's `make_rtp` where that is set."""
         if self._rtp is None:
-            kind = 8 if self.formats[0] == "8" else 0
-            self._rtp = RtpEnd(self.carrier.media_ip, ns=self.carrier.ns, freq_hz=self.carrier.freq_hz, payload_type=kind, latch=self.carrier.latch)
-        return self._rtp
+            self._rtp = self.carrier.make_rtp(self)
+        return cast(RtpEnd, self._rtp)
 
     def sdp(self, direction: str = "") -> str:
         offered = re.search(r"a=rtpmap:(\d+) telephone-event/8000", self.invite.sdp) if self.incoming else None
@@ -320,8 +333,12 @@ class Carrier(RawPeer):
         self.ignore_cancel: set[str] = set()
         self.alive = True
         """False: the whole carrier is silent (but still keeps what it receives)."""
+        self.make_rtp: Callable[[Call], Media] = self._own_rtp
         self._nonces: set[str] = set()
         super().__init__(ip, port, ns=ns, on_request=self._on_request)
+
+    def _own_rtp(self, call: Call) -> Media:
+        return RtpEnd(self.media_ip, ns=self.ns, freq_hz=self.freq_hz, payload_type=8 if call.formats[0] == "8" else 0, latch=self.latch)
 
     def contact(self, transport: str = "udp") -> str:
         """The Contact header it writes."""
