@@ -140,6 +140,7 @@ def test_errors_keep_code_sentence_hint_and_problems_and_a_bug_shows_nothing_ins
                 await client.call("refuse")
             assert refused.value.as_dict()["problems"] == [{"path": "users.x", "sentence": "is wrong", "hint": "mend it"}]
             assert (refused.value.code, refused.value.sentence) == ("document", "two problems")
+            assert refused.value.problems == [Problem("users.x", "is wrong", "mend it")]
             for method, code in (("crash", "internal"), ("bytes", "internal"), ("late", "timeout"), ("huge", "too-long"), ("no-such", "protocol")):
                 with pytest.raises(RemoteError) as found:
                     await client.call(method)

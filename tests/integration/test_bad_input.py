@@ -1,0 +1,264 @@
+"""Malformed, oversized and binary SIP at the real engine: it answers what the RFCs say, or nothing, and serves everyone else as before."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.box import Box
+from tests.support.rawsip import RawPeer
+from tests.support.sipmsg import Message, parse, sdp, token
+from tests.support.sites import make_site
+from tests.support.wellbeing import assert_serves, own_address, register
+
+CORPUS = Path(__file__).resolve().parents[1] / "support" / "rfc4475"
+CASES = {path.stem: path.read_bytes() for path in sorted(CORPUS.glob("*.dat"))}
+
+CHALLENGE = {401, 407}
+"""A request that is well-formed, however odd it looks: the next thing the box wants is a password (RFC 3261 section 8.2.1)."""
+OWN_STATUS = {
+    # RFC 4475 section 3.1.1, valid messages: understood, so the answer is the one the method gets.
+    "wsinv": {481},  # it carries a To tag of no dialog here
+    "intmeth": {501, 405},
+    "esc01": CHALLENGE,
+    "escnull": CHALLENGE,
+    "esc02": {501, 405},
+    "lwsdisp": {200},
+    "longreq": CHALLENGE,
+    "dblreq": CHALLENGE,
+    "semiuri": {200},
+    "transports": {200},
+    "mpart01": {405, 415, 501},  # a MESSAGE
+    # Section 3.1.2, invalid ones.
+    "badinv01": {400},
+    "clerr": {400, *CHALLENGE},
+    "scalar02": {400},
+    "ltgtruri": {400},
+    "lwsruri": {400},
+    "lwsstart": {400, *CHALLENGE},
+    "trws": {400, 200},
+    "escruri": {400, *CHALLENGE},
+    "baddate": {400, *CHALLENGE},
+    "regbadct": {400, *CHALLENGE},
+    "badaspec": {400, 200},
+    "baddn": {400, 200},
+    "badvers": {505},
+    "mismatch01": {400},
+    "mismatch02": {400, 501},
+    "quotbal": {400},
+    "ncl": {400},
+    # Sections 3.2 and 3.3.
+    "badbranch": {200, 400},
+    "insuf": {400},
+    "unkscm": {416},
+    "novelsc": {416},
+    "unksm2": {400, *CHALLENGE, 416},
+    "bext01": {420},
+    "invut": {415, *CHALLENGE},
+    "regaut01": {400, *CHALLENGE},
+    "multi01": {400, *CHALLENGE},
+    "mcl01": {400, 200},
+    "zeromf": {483, 200},
+    "cparam01": CHALLENGE,
+    "cparam02": CHALLENGE,
+    "regescrt": CHALLENGE,
+    "sdp01": CHALLENGE,
+    "inv2543": CHALLENGE,
+}  # fmt: skip
+"""The answers RFC 4475 finds right for each request."""
+RESPONSES = {"bcast", "bigcode", "noreason", "scalarlg", "unreason"}
+"""Replies to nothing anyone asked."""
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    with Box(tmp_path_factory.mktemp("bad"), make_site(4)) as running:
+        yield running
+
+
+@pytest.fixture
+def peer() -> Iterator[RawPeer]:
+    # Answers go to the port in the Via, which the corpus leaves at 5060.
+    with RawPeer(own_address(), 5060) as raw:
+        yield raw
+
+
+def _settle(box: Box, peer: RawPeer) -> None:
+    """Until everything sent before has been looked at: one socket's datagrams are taken in order."""
+    assert peer.request("OPTIONS", box.uri("fence"), box.sip).status == 200
+
+
+def _answer(peer: RawPeer, sent: bytes, start: int) -> Message | None:
+    # The corpus repeats no Call-ID, and its fold and compact forms are read by `parse`.
+    call_id = re.search(rb"^(?:call-id|i)\s*:\s*(\S+)", sent, re.IGNORECASE | re.MULTILINE)
+    wanted = call_id[1].decode() if call_id else ""
+    found = [got.message for got in peer.received[start:] if not got.message.is_request and got.message.call_id == wanted and got.message.status >= 200]
+    return found[-1] if found else None
+
+
+def test_the_corpus_is_whole() -> None:
+    assert len(CASES) == 49
+    assert set(OWN_STATUS) | RESPONSES == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_torture_over_udp(box: Box, peer: RawPeer, name: str) -> None:
+    pid, start = box.pid(), len(peer.received)
+    peer.send(CASES[name], box.sip)
+    _settle(box, peer)
+    answer = _answer(peer, CASES[name], start)
+    if name in RESPONSES:
+        assert answer is None, f"a response was answered:\n{answer}"
+    else:
+        assert answer is not None, f"{name} got no answer"
+        assert answer.status in OWN_STATUS[name], answer.start
+    assert box.pid() == pid
+
+
+def test_torture_over_tcp_and_the_box_serves_on(box: Box) -> None:
+    """Each on a connection of its own, as half of them leave the stream without a next message. Answers may come or not; the engine stays."""
+    pid = box.pid()
+    for data in CASES.values():
+        with socket.create_connection(box.sip, 5.0) as stream:
+            stream.sendall(data)
+            stream.shutdown(socket.SHUT_WR)
+            stream.settimeout(0.05)
+            with contextlib.suppress(OSError):
+                stream.recv(65535)
+    assert_serves(box, pid)
+
+
+def test_every_prefix_of_a_message(box: Box, peer: RawPeer) -> None:
+    pid = box.pid()
+    whole = peer.request_bytes("INVITE", box.uri("202"), body=sdp(peer.ip, 40000))
+    for end in range(0, len(whole), 7):
+        peer.send(whole[:end], box.sip)
+        if end % 140 == 0:
+            _settle(box, peer)
+    assert_serves(box, pid)
+
+
+def test_random_bytes_and_flipped_ones(box: Box, peer: RawPeer) -> None:
+    pid, chance = box.pid(), random.Random(4475)
+    seeds = list(CASES.values())
+    for number in range(600):
+        data = bytearray(chance.choice(seeds)) if number % 2 else bytearray(chance.randbytes(chance.randrange(1, 1500)))
+        for _ in range(chance.randrange(1, 12)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        peer.send(bytes(data), box.sip)
+        if number % 50 == 0:
+            assert box.pid() == pid
+    with RawPeer(own_address()) as other:
+        _settle(box, other)
+    with socket.create_connection(box.sip, 5.0) as stream, contextlib.suppress(OSError):
+        stream.sendall(chance.randbytes(200_000))
+    assert_serves(box, pid)
+
+
+def test_the_largest_datagram(box: Box, peer: RawPeer) -> None:
+    pid = box.pid()
+    long = peer.request_bytes("OPTIONS", box.uri("box"), headers=[("Subject", "x" * 64_000)])
+    peer.send(long[:65_000], box.sip)
+    peer.send(b"\0" * 65_000, box.sip)
+    peer.send(peer.request_bytes("OPTIONS", box.uri("u" * 3000)), box.sip)
+    peer.send(peer.request_bytes("REGISTER", f"sip:{box.sip[0]}", headers=[("Contact", f"<sip:a{n}@192.0.2.1>") for n in range(300)]), box.sip)
+    peer.send(peer.request_bytes("OPTIONS", box.uri("box"), headers=[("Via", f"SIP/2.0/UDP 192.0.2.1:{n};branch=z9hG4bK{n}") for n in range(1, 200)]), box.sip)
+    assert_serves(box, pid)
+
+
+def test_an_endless_line_over_tcp_takes_no_memory(box: Box) -> None:
+    pid, before = box.pid(), box.memory()["rss"]
+    streams = []
+    for _ in range(8):
+        stream = socket.create_connection(box.sip, 5.0)
+        streams.append(stream)
+        stream.settimeout(2.0)
+        with contextlib.suppress(OSError):  # the box may close
+            stream.sendall(b"OPTIONS sip:")
+            for _ in range(100):
+                stream.sendall(b"x" * 20_000)
+    assert_serves(box, pid)
+    for stream in streams:
+        stream.close()
+    assert box.memory()["rss"] - before < 8 << 20
+
+
+def test_a_body_promised_and_never_sent_holds_up_nobody(box: Box) -> None:
+    pid = box.pid()
+    with RawPeer(own_address()) as late, socket.create_connection(box.sip, 5.0) as stream:
+        data = late.request_bytes("OPTIONS", box.uri("box"), target=box.sip, transport="tcp")
+        stream.sendall(data.replace(b"Content-Length: 0", b"Content-Length: 100000000"))
+        assert_serves(box, pid)
+
+
+def test_idle_connections_beyond_count_leave_the_others_served(box: Box) -> None:
+    pid = box.pid()
+    with contextlib.ExitStack() as opened:
+        for _ in range(300):
+            opened.enter_context(socket.create_connection(box.sip, 5.0))
+        assert_serves(box, pid)
+
+
+def test_wrong_cseq_method(box: Box, peer: RawPeer) -> None:
+    data = peer.request_bytes("OPTIONS", box.uri("box")).replace(b"1 OPTIONS", b"1 INVITE")
+    branch = parse(data).branch
+    peer.send(data, box.sip)
+    assert peer.wait_for(lambda got: got.message.branch == branch).message.status == 400
+
+
+def test_a_body_longer_than_the_datagram(box: Box, peer: RawPeer) -> None:
+    data = peer.request_bytes("OPTIONS", box.uri("box")).replace(b"Content-Length: 0", b"Content-Length: 500")
+    reply = peer.transact(data, box.sip)
+    assert reply is not None
+    assert reply.status == 400
+
+
+def test_an_extension_we_do_not_have_is_named(box: Box, peer: RawPeer) -> None:
+    for method in ("OPTIONS", "REGISTER"):
+        reply = peer.request(method, box.uri("box"), box.sip, headers=[("Require", "100rel, brand-new")])
+        assert reply.status == 420
+        assert reply.header("unsupported") == "brand-new"
+
+
+def test_methods_nobody_implements(box: Box, peer: RawPeer) -> None:
+    for method, statuses in (("DANCE", {501, 405}), ("PUBLISH", {405, 501}), ("MESSAGE", {405, 501}), ("invite", {501, 405})):
+        reply = peer.request(method, box.uri("201"), box.sip)
+        assert reply.status in statuses
+        assert "INVITE" in reply.header("allow")
+
+
+def test_requests_for_calls_that_are_none(box: Box, peer: RawPeer) -> None:
+    for method in ("BYE", "INFO", "UPDATE", "REFER", "NOTIFY", "PRACK", "CANCEL"):
+        for to_tag in ("", token("gone")):
+            if method == "REFER" and not to_tag:
+                continue
+            assert peer.request(method, box.uri("201"), box.sip, to_tag=to_tag).status == 481, f"{method} {to_tag}"
+
+
+def test_bad_header_values(box: Box, peer: RawPeer) -> None:
+    """Odd or broken values of single headers in an otherwise good REGISTER: some answer, never 200 to nonsense, never a crash."""
+    pid = box.pid()
+    for name, value in [
+        ("Contact", "<sip:[::1>"), ("Contact", "*"), ("Contact", "<sip:a@b>;q=7"), ("Contact", "<sip:a@b>;expires=-5"), ("Contact", "<sip:a@b>;expires=99999999999999"),
+        ("Contact", "<mailto:a@b>"), ("Contact", "\x00\x01\xff"), ("Expires", "soon"), ("Expires", "-1"), ("Authorization", "Digest"),
+        ("Authorization", "Digest username=\"201"), ("Authorization", "Basic MjAxOng="), ("Authorization", "Digest " + "a=b, " * 500 + "c=d"), ("Max-Forwards", "-1"),
+        ("Route", "<sip:nowhere.invalid;lr>"), ("Route", "garbage"), ("Record-Route", "<sip:x;lr>"),
+    ]:  # fmt: skip
+        data = peer.request_bytes("REGISTER", f"sip:{box.sip[0]}:{box.sip[1]}", to_uri=box.uri("201"), from_uri=box.uri("201"), contact="", headers=[(name, value)])
+        reply = peer.transact(data, box.sip, timeout_s=0.3)
+        assert reply is None or reply.status >= 400, (name, value, reply.start)
+    assert_serves(box, pid)
+
+
+def test_nothing_of_it_left_an_alarm_a_call_or_a_leg(box: Box, peer: RawPeer) -> None:
+    assert register(box, peer).status == 200
+    box.wait_idle()
+    status = box.status()
+    assert status["alarms"] == []
+    assert status["crashes"] == 0
