@@ -31,7 +31,7 @@ from appliance.control.shapes import (
     TraceResult,
     TrunkShape,
 )
-from appliance.errors import ControlError
+from appliance.errors import ControlError, Problem
 
 __all__ = [
     "AlarmShape",
@@ -62,12 +62,18 @@ _MARGIN_S = 2.0
 """How much longer than the box's own limit a client waits for an answer."""
 
 
+def _problem(data: Mapping[str, Any]) -> Problem:
+    return Problem(*(str(data.get(name, "")) for name in ("path", "sentence", "hint")))
+
+
 class RemoteError(ControlError):
-    """The box refused. `as_dict` is what it said, with all it added (a document's `problems`)."""
+    """The box refused. `as_dict` is what it said, with all it added. `problems`: every mistake in a document it did not take, else empty."""
 
     def __init__(self, data: Mapping[str, Any], message: str) -> None:
         super().__init__(str(data.get("sentence", message)), str(data.get("hint", "")), code=str(data.get("code", "control")))
         self.data = dict(data)
+        listed = data.get("problems")
+        self.problems = [_problem(each) for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
 
     def as_dict(self) -> dict[str, Any]:
         return {**super().as_dict(), **self.data}
