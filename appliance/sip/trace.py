@@ -1,111 +1,270 @@
-"""SIP messages of the trace ring as people read them: one line each, secrets masked, found by call, dialog or number (pure)."""
+"""The ring of SIP messages for ladders: what the box sent and received, found again by call, session or number, secrets masked (pure)."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from appliance.types import Address
+from appliance.control.shapes import TraceCall, TraceMessage, TraceResult
+from appliance.types import Address, SessionId
+
+MAX_LINKS = 20_000
+MAX_TEXT = 16_000
+"""Characters of one message that are shown; no message of the box's own is longer."""
+MAX_ANSWER = 6 * 1024 * 1024
+"""Bytes of messages in one answer, which must fit a control frame."""
+
+_ENTRY_COST = 300
+"""What an entry takes beside its data, in bytes: the tuple, two addresses, the deque's slot."""
+# RFC 3261 section 7.3.3: compact forms; section 7.3.1: names in any case, blanks before the colon.
+_CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_HEADER = re.compile(r"^(call-id|i|cseq|from|f|to|t)[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)", re.IGNORECASE | re.MULTILINE)
+_COMPACT = {"i": "call-id", "f": "from", "t": "to"}
+_STATUS = re.compile(r"SIP/2\.0 ([1-6]\d\d)(?: (.*))?")
+_URI = re.compile(r"(?:sips?|tel):([^@>;?\s]*)(@?)", re.IGNORECASE)
+_URN = re.compile(r"urn:[^>;\s]*", re.IGNORECASE)
 
 _SECRETS = (
-    re.compile(rb'(response\s*=\s*")[0-9a-fA-F]+(")'),
-    re.compile(rb"(a=crypto:\d+\s+\S+\s+inline:)[^\r\n]+()"),
+    # Digest (RFC 7616 section 3.4): with the response a password can be guessed at leisure; without it the rest is harmless, and wanted for diagnosis.
+    re.compile(r"\b((?:response|rspauth)\s*=\s*)(?:\"[^\"\r\n]*\"?|[^\s,;\"]+)", re.IGNORECASE),
+    # Any other scheme: the whole credential.
+    re.compile(
+        r"^((?:proxy-)?authorization[ \t]*:(?:[ \t]|\r?\n(?=[ \t]))*+(?!digest\b)\S+)[^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*",
+        re.IGNORECASE | re.MULTILINE,
+    ),
+    re.compile(r"(\binline:)[^\s|;]+", re.IGNORECASE),  # SRTP keys: RFC 4568 section 6.1
+    re.compile(r"^(a=key-mgmt:)[^\r\n]*", re.IGNORECASE | re.MULTILINE),  # RFC 4567 section 3.1
+    re.compile(r"^(a=ice-pwd:)[^\r\n]*", re.IGNORECASE | re.MULTILINE),  # RFC 8839 section 5.4
+    re.compile(r"^(k=(?:clear|base64|prompt|uri):?)[^\r\n]*", re.IGNORECASE | re.MULTILINE),  # RFC 4566 section 5.12
+    # A password in a URI: RFC 3261 section 19.1.1. The lengths are bounded, or a hostile message takes quadratic time.
+    re.compile(r"((?:sips?:)[^@:;>\s]{1,200}:)[^@>\s]{1,200}(?=@)", re.IGNORECASE),
 )
-_USER = re.compile(r"(?:sips?|tel):([^@;>\s]+)", re.IGNORECASE)
-_SHORT = {"i": "call-id", "f": "from", "t": "to", "c": "content-type", "m": "contact", "v": "via", "l": "content-length"}
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One message. `status` 0: a request. `at_s` wall clock in Unix seconds; `number` rises."""
+class TraceEntry:
+    """One message on the wire. `at_s`: wall clock, Unix seconds; `data`: as it was sent or received, whatever it holds."""
 
-    number: int
     at_s: float
     sent: bool
     local: Address
     remote: Address
-    first_line: str
-    method: str
-    status: int
-    cseq: str
-    call_id: str
-    from_user: str
-    to_user: str
-    has_sdp: bool
-    text: str
-
-    @property
-    def label(self) -> str:
-        """What stands over the arrow of a ladder."""
-        word = f"{self.status} {self.first_line.split(' ', 2)[-1]}" if self.status else self.method
-        return f"{word} (SDP)" if self.has_sdp else word
-
-
-def masked(data: bytes) -> bytes:
-    """The message without digest responses and SRTP keys."""
-    for pattern in _SECRETS:
-        data = pattern.sub(rb"\1***\2", data)
-    return data
-
-
-def read(number: int, at_s: float, sent: bool, local: Address, remote: Address, data: bytes) -> Message:
-    """Parse as far as it can be parsed; garbage gives a message with an odd first line, never an error."""
-    text = masked(data).decode("utf-8", "replace")
-    head, _, body = text.partition("\r\n\r\n")
-    lines = re.sub(r"\r\n[ \t]+", " ", head).split("\r\n")
-    first = lines[0][:200]
-    fields: dict[str, str] = {}
-    for line in lines[1:]:
-        name, colon, value = line.partition(":")
-        key = name.strip().lower()
-        if colon:
-            fields.setdefault(_SHORT.get(key, key), value.strip())
-    words = first.split(" ", 2)
-    status = int(words[1]) if len(words) > 1 and first.startswith("SIP/2.0") and words[1].isdigit() else 0
-    cseq = fields.get("cseq", "")
-    method = cseq.split(" ")[-1] if status else words[0]
-    return Message(
-        number, at_s, sent, local, remote, first, method, status, cseq, fields.get("call-id", ""), _user(fields.get("from", "")), _user(fields.get("to", "")),
-        "application/sdp" in fields.get("content-type", "") or "\r\nm=audio" in body, text,
-    )  # fmt: skip
-
-
-def _user(value: str) -> str:
-    found = _USER.search(value)
-    return found.group(1)[:80] if found else ""
-
-
-def choose(messages: Sequence[Message], selector: str) -> set[str]:
-    """The Call-IDs a person means: one given whole, or those of the latest INVITE from or to this user, number or tail of a number."""
-    if any(m.call_id == selector for m in messages):
-        return {selector}
-    digits = selector.lstrip("+")
-    latest = next((m for m in reversed(messages) if m.method == "INVITE" and not m.status and any(u.lstrip("+") == digits for u in (m.from_user, m.to_user))), None)
-    return {latest.call_id} if latest else set()
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Dialog:
-    """One INVITE dialog the ring still knows; `status`: the last final answer to it, 0 for none."""
+class Summary:
+    """What a message says of itself. `status` 0: a request. Users are "" where there is none; fields of a broken message are "" or 0, too."""
 
+    first_line: str
+    method: str
+    status: int
+    cseq: int
     call_id: str
-    at_s: float
     from_user: str
     to_user: str
-    status: int
-    messages: int
+    label: str
 
 
-def dialogs(messages: Iterable[Message]) -> list[Dialog]:
-    """Every dialog begun by an INVITE, newest first."""
-    found: dict[str, Dialog] = {}
-    for m in messages:
-        known = found.get(m.call_id)
-        if known is None:
-            if m.method == "INVITE" and not m.status:
-                found[m.call_id] = Dialog(m.call_id, m.at_s, m.from_user, m.to_user, 0, 1)
-            continue
-        final = m.status if m.method == "INVITE" and m.status >= 200 else known.status
-        found[m.call_id] = Dialog(known.call_id, known.at_s, known.from_user, known.to_user, final, known.messages + 1)
-    return sorted(found.values(), key=lambda d: d.at_s, reverse=True)
+def call_id_of(data: bytes) -> str:
+    """The Call-ID of a raw message, "" when it has none."""
+    found = _CALL_ID.search(data, 0, _head_end(data))
+    return found[1].rstrip().decode(errors="backslashreplace") if found else ""
+
+
+def redact(data: bytes) -> str:
+    """The message as text, secrets masked; bytes that are no UTF-8 as \\xNN. Control characters stay: who prints it takes care of them."""
+    text = data.decode(errors="backslashreplace")
+    for pattern in _SECRETS:
+        text = pattern.sub(r"\1***", text)
+    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + f"\n[{len(text) - MAX_TEXT} more characters]"
+
+
+def summarise(data: bytes) -> Summary:
+    """Read what a ladder shows of a message. Never raises: what is broken is shown as it is."""
+    end = _head_end(data)
+    head = data[:end].decode(errors="backslashreplace").lstrip("\r\n")
+    first_line = head.split("\n", 1)[0].rstrip("\r")[:500]
+    headers: dict[str, str] = {}
+    for name, value in _HEADER.findall(head):
+        headers.setdefault(_COMPACT.get(name.lower(), name.lower()), value.strip())
+    number, _, method = headers.get("cseq", "").partition(" ")
+    status = _STATUS.match(first_line)
+    if status is None:
+        method = first_line.split(" ", 1)[0]
+        label = method
+    else:
+        label = f"{status[1]} {(status[2] or '').strip()}".strip()
+    if re.search(rb"^(?:content-type|c)[ \t]*:[ \t]*(?:application/sdp|multipart/mixed)", data[:end], re.IGNORECASE | re.MULTILINE):
+        label += " (SDP)"
+    return Summary(
+        first_line=redact(first_line.encode()),
+        method=method.strip()[:40],
+        status=int(status[1]) if status else 0,
+        cseq=int(number) if number.isascii() and number.isdigit() and len(number) <= 10 else 0,
+        call_id=call_id_of(data),
+        from_user=_user(headers.get("from", "")),
+        to_user=_user(headers.get("to", "")),
+        label=label[:120],
+    )
+
+
+def _head_end(data: bytes) -> int:
+    ends = [at for at in (data.find(b"\r\n\r\n"), data.find(b"\n\n")) if at >= 0]
+    return min(ends, default=len(data))
+
+
+def _user(value: str) -> str:
+    """The user part in a From or To value: the URI in the last brackets, since a display name may hold anything."""
+    address = value[value.rfind("<") :] if "<" in value else value
+    if urn := _URN.search(address):
+        return urn[0][:120]
+    found = _URI.search(address)
+    if found is None or not (found[2] or address[found.start() :].lower().startswith("tel:")):
+        return ""
+    return found[1].split(":", 1)[0][:120]  # not a password in the URI
+
+
+@dataclass(slots=True)
+class TraceRing:
+    """The latest messages, at most `max_bytes` of memory, and which dialogs belong to one session. Adding is cheap; reading is done when asked.
+
+    Belongs to one thread. For a long look-up take `snapshot()` and call its `answer` in a worker thread.
+    """
+
+    max_bytes: int = 8 * 1024 * 1024
+    dropped: int = 0
+    """Messages that have left the ring."""
+    _entries: deque[TraceEntry] = field(default_factory=deque)
+    _bytes: int = 0
+    _links: OrderedDict[str, SessionId] = field(default_factory=OrderedDict)
+
+    def add(self, entry: TraceEntry) -> None:
+        self._entries.append(entry)
+        self._bytes += len(entry.data) + _ENTRY_COST
+        while self._bytes > self.max_bytes and self._entries:
+            self._bytes -= len(self._entries.popleft().data) + _ENTRY_COST
+            self.dropped += 1
+
+    def link(self, session: SessionId, call_id: str) -> None:
+        """Say that the dialog `call_id` belongs to `session`: its ladder shows all of them."""
+        self._links[call_id] = session
+        self._links.move_to_end(call_id)
+        if len(self._links) > MAX_LINKS:
+            self._links.popitem(last=False)
+
+    def session_of(self, call_id: str) -> str:
+        return self._links.get(call_id, "")
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def snapshot(self) -> TraceSnapshot:
+        return TraceSnapshot(tuple(self._entries), dict(self._links))
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSnapshot:
+    """The ring at one moment; safe in any thread."""
+
+    entries: Sequence[TraceEntry]
+    links: dict[str, SessionId]
+
+    def answer(self, selector: str = "", limit: int = 400) -> TraceResult:
+        """What the control socket's `trace` gives. `selector`: a Call-ID, a session id, an extension or number; "": the latest calls.
+
+        A number means its latest call or, without one, its latest dialog (a registration). A Call-ID brings all dialogs of its session.
+        """
+        if not selector:
+            return {"messages": [], "call_ids": [], "left_out": 0, "calls": self._calls(limit)}
+        by_call_id = [(call_id_of(entry.data), entry) for entry in self.entries]
+        wanted = self._dialogs(selector, by_call_id)
+        found = [(call_id, entry) for call_id, entry in by_call_id if call_id in wanted]
+        kept: deque[TraceMessage] = deque()
+        size = 0
+        for call_id, entry in reversed(found):
+            message = to_message(entry, self.links.get(call_id, ""))
+            size += len(json.dumps(message))
+            if len(kept) >= limit or size > MAX_ANSWER:
+                break
+            kept.appendleft(message)
+        order = list(dict.fromkeys(call_id for call_id, _ in found))
+        return {"messages": list(kept), "call_ids": order, "left_out": len(found) - len(kept), "calls": []}
+
+    def _dialogs(self, selector: str, by_call_id: Iterable[tuple[str, TraceEntry]]) -> frozenset[str]:
+        pairs = list(by_call_id)
+        if any(call_id == selector for call_id, _ in pairs):
+            return self._with_siblings(selector)
+        if mates := frozenset(call_id for call_id, session in self.links.items() if session == selector):
+            return mates
+        other = ""
+        digits = _digits(selector)
+        for call_id, entry in reversed(pairs):
+            if not call_id:
+                continue
+            summary = summarise(entry.data)
+            if selector in (summary.from_user, summary.to_user) or (digits and digits in (_digits(summary.from_user), _digits(summary.to_user))):
+                if summary.method == "INVITE":
+                    return self._with_siblings(call_id)
+                other = other or call_id
+        return self._with_siblings(other) if other else frozenset()
+
+    def _with_siblings(self, call_id: str) -> frozenset[str]:
+        session = self.links.get(call_id)
+        return frozenset({call_id, *(other for other, its in self.links.items() if session is not None and its == session)})
+
+    def _calls(self, limit: int) -> list[TraceCall]:
+        """One row per session (or dialog of none), newest first: the first INVITE's parties, the last final answer to it."""
+        rows: dict[str, TraceCall] = {}
+        counts: dict[str, int] = {}
+        for entry in self.entries:
+            call_id = call_id_of(entry.data)
+            session = self.links.get(call_id, "")
+            key = session or call_id
+            counts[key] = counts.get(key, 0) + 1
+            row = rows.get(key)
+            if row is None:
+                if not entry.data.startswith(b"INVITE "):
+                    continue
+                summary = summarise(entry.data)
+                rows[key] = TraceCall(
+                    at_s=entry.at_s, session=session, call_id=call_id, from_user=summary.from_user, to_user=summary.to_user, status=0, messages=0
+                )
+            elif row["call_id"] == call_id and entry.data.startswith(b"SIP/2.0 ") and entry.data[8:9] in b"23456":
+                summary = summarise(entry.data)
+                # 401 and 407 only ask for credentials: the INVITE comes again.
+                if summary.method == "INVITE" and summary.status >= 200 and summary.status not in (401, 407):
+                    row["status"] = summary.status
+        for key, row in rows.items():
+            row["messages"] = counts[key]
+        return list(reversed(rows.values()))[:limit]
+
+
+def to_message(entry: TraceEntry, session: str = "") -> TraceMessage:
+    """One entry as the control socket sends it, secrets masked."""
+    summary = summarise(entry.data)
+    return {
+        "at_s": entry.at_s,
+        "sent": entry.sent,
+        "local": str(entry.local),
+        "remote": str(entry.remote),
+        "label": summary.label,
+        "first_line": summary.first_line,
+        "method": summary.method,
+        "status": summary.status,
+        "cseq": f"{summary.cseq} {summary.method}",
+        "call_id": summary.call_id,
+        "from_user": summary.from_user,
+        "to_user": summary.to_user,
+        "session": session,
+        "text": redact(entry.data),
+    }
+
+
+def _digits(text: str) -> str:
+    """The digits of a telephone number as people write it, "" for anything else: `+1 555-0100` is `15550100` is `+15550100`."""
+    bare = text.translate(str.maketrans("", "", "+-. ()"))
+    return bare if bare.isascii() and bare.isdigit() else ""
