@@ -147,6 +147,7 @@ def test_target_may_differ_in_host_not_in_user(auth: DigestAuth) -> None:
 
     assert auth.verify(sent_to("sip:4001@pbx.example;user=phone"), lookup, 100.0).outcome is Outcome.OK
     assert auth.verify(sent_to("sip:%34001@pbx.example"), lookup, 100.0).outcome is Outcome.OK
+    assert auth.verify(sent_to("sip:pbx.example"), lookup, 100.0).outcome is Outcome.OK, "clients that sign the server alone"
     assert auth.verify(sent_to("sip:4002@pbx.example"), lookup, 100.0).outcome is Outcome.MALFORMED
     assert auth.verify(sent_to("nonsense"), lookup, 100.0).outcome is Outcome.MALFORMED
     assert auth.verify(replace(sent_to("sip:dana@pbx.example"), method="INVITE"), lookup, 100.0).outcome is Outcome.MALFORMED
