@@ -131,6 +131,7 @@ int hf_call_make(int acc, const char *target, const char *to, const char *from, 
 {
     pjsua_call_setting s; pjsua_msg_data md; pjsua_call_id id = -1; pj_pool_t *pool = pjsua_pool_create("hfmake", 2000, 2000); pj_str_t dst; int i; pj_status_t st;
     settings(&s);
+    spread_rtp_ports(acc);
     pjsua_msg_data_init(&md);
     dst = pj_str((char*)(*to ? to : target));
     md.target_uri = pj_str((char*)target);
@@ -138,9 +139,10 @@ int hf_call_make(int acc, const char *target, const char *to, const char *from, 
     if (*contact) md.contact_uri = pj_str((char*)contact);
     add_headers(pool, &md.hdr_list, headers);
     if (n > 0) {
-        md.multipart_ctype = media_type(pool, "multipart/mixed");
+        media_type(pool, "multipart/mixed", &md.multipart_ctype);
         for (i = 0; i < n; i++) {
-            pjsip_multipart_part *p = pjsip_multipart_create_part(pool); pjsip_media_type mt = media_type(pool, parts[i].ctype); pj_str_t text = { (char*)parts[i].body, parts[i].len };
+            pjsip_multipart_part *p = pjsip_multipart_create_part(pool); pjsip_media_type mt; pj_str_t text = { (char*)parts[i].body, parts[i].len };
+            media_type(pool, parts[i].ctype, &mt);
             p->body = pjsip_msg_body_create(pool, &mt.type, &mt.subtype, &text);
             add_headers(pool, &p->hdr, parts[i].headers);
             pj_list_push_back(&md.multipart_parts, p);

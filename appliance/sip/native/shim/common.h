@@ -44,6 +44,10 @@ static int is_literal(const pj_str_t *host)
     return host->slen > 0 && (pj_inet_pton(pj_AF_INET(), host, &v4) == PJ_SUCCESS || pj_inet_pton(pj_AF_INET6(), host, &v6) == PJ_SUCCESS);
 }
 
+/* pjsua walks the RTP ports from where the account's last call stood and gives up after 100 taken ones. Accounts share the range, as do boxes side by
+   side, so a busy stretch could cost a call, an emergency call even: start anew at a random place for every call. */
+static void spread_rtp_ports(int acc) { if (acc >= 0 && acc < PJSUA_MAX_ACC) pjsua_var.acc[acc].next_rtp_port = 0; }
+
 /* "Name: value\n…" -> headers at the end of a list */
 static void add_headers(pj_pool_t *pool, pjsip_hdr *list, const char *text)
 {
@@ -62,14 +66,14 @@ static void add_headers(pj_pool_t *pool, pjsip_hdr *list, const char *text)
     }
 }
 
-static pjsip_media_type media_type(pj_pool_t *pool, const char *text)
+/* into `m`, never by value: the parameter list's head points to itself */
+static void media_type(pj_pool_t *pool, const char *text, pjsip_media_type *m)
 {
-    pjsip_media_type m; const char *slash = strchr(text, '/'), *semi = strchr(text, ';');
+    const char *slash = strchr(text, '/'), *semi = strchr(text, ';');
     pj_str_t t = { (char*)text, slash ? slash - text : (pj_ssize_t)strlen(text) }, s = { "", 0 };
     if (slash) { s.ptr = (char*)slash + 1; s.slen = semi ? semi - slash - 1 : (pj_ssize_t)strlen(slash + 1); }
-    pjsip_media_type_init(&m, NULL, NULL);
-    pj_strdup(pool, &m.type, &t); pj_strdup(pool, &m.subtype, &s);
-    return m;
+    pjsip_media_type_init(m, NULL, NULL);
+    pj_strdup(pool, &m->type, &t); pj_strdup(pool, &m->subtype, &s);
 }
 
 

@@ -214,7 +214,7 @@ int hf_request_part(const char *ctype, char *out, int len)
 {
     pjsip_media_type t; pjsip_multipart_part *p; pjsip_msg_body *b; int n;
     if (!cur || !(b = cur->msg_info.msg->body)) return -1;
-    t = media_type(cur->tp_info.pool, ctype);
+    media_type(cur->tp_info.pool, ctype, &t);
     if (!pj_stricmp2(&b->content_type.type, "multipart")) { p = pjsip_multipart_find_part(b, &t, NULL); if (!p) return -1; b = p->body; }
     else if (pjsip_media_type_cmp(&b->content_type, &t, 0)) return -1;
     n = (int)b->len < len ? (int)b->len : len;
@@ -281,6 +281,7 @@ static pj_bool_t pass_on(pjsip_rx_data *rd, int verdict)
     /* Replaces is the session's business: pjsua would swap dialogs by itself */
     if (rd->msg_info.msg->line.req.method.id == PJSIP_INVITE_METHOD) drop_headers(rd->msg_info.msg, "Replaces");
     next_acc = verdict & 0xffff;
+    spread_rtp_ports(next_acc);
     return PJ_FALSE;
 }
 

@@ -30,7 +30,8 @@ int hf_request_send(int token, int acc, const char *method, const char *target, 
     add_headers(td->pool, &list, headers);
     while (!pj_list_empty(&list)) { pjsip_hdr *h = list.next; pj_list_erase(h); pjsip_msg_add_hdr(td->msg, h); }
     if (len > 0) {
-        pjsip_media_type mt = media_type(td->pool, ctype); pj_str_t raw = { (char*)body, len }, text;
+        pjsip_media_type mt; pj_str_t raw = { (char*)body, len }, text;
+        media_type(td->pool, ctype, &mt);
         pj_strdup(td->pool, &text, &raw);
         td->msg->body = pjsip_msg_body_create(td->pool, &mt.type, &mt.subtype, &text);
     }
