@@ -7,11 +7,10 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from appliance.errors import SipError
 from appliance.events.trunk import TrunkChanged
 from appliance.network.addresses import Target, literal
 from appliance.network.names import NameCache
@@ -47,7 +46,8 @@ class TrunkEndpoint(Protocol):
 class TrunkState:
     """One trunk for people. `registered` None: it does not register; False with `code` 0: no answer yet. `reachable` None: nothing is known.
 
-    `code`, `reason`: the last answer to REGISTER (to OPTIONS where it does not register), or a sentence when nothing could be asked (code 0).
+    `code`, `reason`: the last answer to REGISTER (to OPTIONS where it does not register, or is registered and silent), or a sentence when nothing could be
+    asked (code 0).
     `address`: where it goes now, "" while there is none. `since_s`: seconds this state has lasted. `last_answer_s`: seconds ago, None: never.
     """
 
@@ -97,6 +97,7 @@ class TrunkService:
         self._hosts: dict[str, TrunkId] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._asking: dict[TrunkId, asyncio.Task[None]] = {}
         names.listeners.append(self._name_changed)
 
     async def start(self) -> None:
@@ -106,10 +107,11 @@ class TrunkService:
 
     async def stop(self) -> None:
         """End probing and resolving. The accounts stay: the endpoint ends them when it stops."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        tasks = [task for task in (self._task, *self._asking.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._task = None
         await self._names.stop()
 
     def apply(self, snapshot: Snapshot, bind_addresses: tuple[str, ...]) -> None:
@@ -163,7 +165,10 @@ class TrunkService:
 
     def _state(self, line: _Line) -> TrunkState:
         health, now, account = line.health, self._clock(), line.account
-        code, reason = (health.register_code, health.register_reason) if health.registers else (health.options_code, "")
+        if health.registers and not (health.registered and health.reachable is False):
+            code, reason = health.register_code, health.register_reason
+        else:
+            code, reason = health.options_code, "no answer to OPTIONS" if health.reachable is False else ""
         return TrunkState(
             id=health.id,
             name=line.trunk.name,
@@ -279,8 +284,7 @@ class TrunkService:
             try:
                 self._wake.clear()
                 self._settle()
-                await self._probe()
-                due_s = min((line.health.probe_at_s for line in self._probed().values()), default=float("inf")) - self._clock()
+                due_s = self._probe() - self._clock()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(min(ROUTE_CHECK_S, max(SHORTEST_WAIT_S, due_s))):
                         await self._wake.wait()
@@ -288,24 +292,32 @@ class TrunkService:
                 log.exception("watching the trunks failed")
                 await asyncio.sleep(1.0)
 
-    def _probed(self) -> Mapping[TrunkId, _Line]:
-        return {key: line for key, line in self._lines.items() if line.account is not None and line.health.interval_s > 0}
-
-    async def _probe(self) -> None:
-        now = self._clock()
-        await asyncio.gather(*(self._ask(key, line) for key, line in self._probed().items() if line.health.probe_at_s <= now))
+    def _probe(self) -> float:
+        """Send the probes that are due; each runs by itself, for one silent trunk must not hold up the others. Returns when the next is due."""
+        now, next_s = self._clock(), float("inf")
+        for key, line in self._lines.items():
+            if line.account is None or line.health.interval_s <= 0 or key in self._asking:
+                continue
+            if line.health.probe_at_s > now:
+                next_s = min(next_s, line.health.probe_at_s)
+                continue
+            self._asking[key] = asyncio.get_running_loop().create_task(self._ask(key, line), name=f"trunks:{key}")
+        return next_s
 
     async def _ask(self, key: TrunkId, line: _Line) -> None:
         asked = line.account
-        assert asked is not None
         try:
             code = await self._endpoint.options(f"sip:{host_text(line.trunk.host)}:{line.trunk.port}", key, OPTIONS_TIMEOUT_S)
-        except SipError:
-            code = 503
-        # An answer from where it went before says nothing of where it goes now.
-        if self._lines.get(key) is line and line.account == asked:
-            changed = line.health.on_options(self._clock(), code, random.random())  # noqa: S311 - jitter
-            self._heard(line, changed)
+            # An answer from where it went before says nothing of where it goes now.
+            if self._lines.get(key) is line and line.account == asked:
+                changed = line.health.on_options(self._clock(), code, random.random())  # noqa: S311 - jitter
+                self._heard(line, changed)
+        except Exception:
+            log.exception("trunk %s could not be probed", key)
+            line.health.probe_at_s = self._clock() + line.health.interval_s
+        finally:
+            del self._asking[key]
+            self._wake.set()
 
 
 def _identity(trunk: Trunk) -> tuple[object, ...]:

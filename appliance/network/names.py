@@ -149,6 +149,8 @@ class NameCache:
 
     async def _keep_fresh(self, watch: _Watch) -> None:
         query, schedule = watch.query, watch.schedule
+        task = asyncio.current_task()
+        assert task is not None
         while True:
             try:
                 entry, ttl_s = await self._resolve(query)
@@ -165,6 +167,9 @@ class NameCache:
                     log.info("%s is resolved again after %d failures", query.host, schedule.failures)
                 schedule.answered(self._clock(), ttl_s)
                 self._take(query, entry)
+            # Python 3.11's wait_for, used below, swallows a cancellation that comes together with the answer.
+            if task.cancelling():
+                return
             await asyncio.sleep(max(0.0, schedule.due_s - self._clock()))
 
     def _take(self, query: Query, entry: Entry) -> None:

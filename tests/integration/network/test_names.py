@@ -297,6 +297,25 @@ def test_unwatch_ends_the_asking_and_two_users_count() -> None:
     run(test)
 
 
+def test_a_stop_that_comes_together_with_an_answer_is_not_lost() -> None:
+    async def test(server: NameServer) -> None:
+        server.zone["sip.example.net", "A"] = ["192.0.2.1"]
+        for steps in range(100):
+            names = cache(server)
+            await names.start()
+            names.watch("sip.example.net", 5070)
+            asked = len(server.asked)
+            while len(server.asked) == asked:
+                await asyncio.sleep(0)
+            # The answer is under way: meet it at every step of its way in.
+            for _ in range(steps % 10):
+                await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                await names.stop()
+
+    run(test)
+
+
 def test_a_failing_listener_does_not_stop_the_next() -> None:
     async def test(server: NameServer) -> None:
         server.zone["sip.example.net", "A"] = ["192.0.2.1"]

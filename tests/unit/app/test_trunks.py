@@ -64,6 +64,12 @@ class Bench:
         names = NameCache(path, servers=lambda: [dns.address], limits=FAST)
         self.service = TrunkService(self.endpoint, names, self.published.append, self.hosts.append, route=routes.get)  # type: ignore[arg-type]
 
+    def two_targets(self, host: str) -> None:
+        """`host` is 192.0.2.1 and, second, 192.0.2.2."""
+        self.dns.zone[f"_sip._udp.{host}", "SRV"] = [f"10 0 5060 one.{host}.", f"20 0 5060 two.{host}."]
+        self.dns.zone[f"one.{host}", "A"] = ["192.0.2.1"]
+        self.dns.zone[f"two.{host}", "A"] = ["192.0.2.2"]
+
     def row(self, key: TrunkId):
         return next(row for row in self.service.states() if row.id == key)
 
@@ -157,9 +163,11 @@ def test_a_name_becomes_an_account_when_it_is_resolved_and_follows_its_address()
         assert b.row(A).reason == "the name sip.example.net has no address yet"
         await until(lambda: b.endpoint.told, "the account")
         first = b.endpoint.account(A)
-        assert (first.host, first.ip, first.port) == ("sip.example.net", "192.0.2.1", 5060)
+        # Name servers shuffle.
+        assert (first.host, first.port) == ("sip.example.net", 5060)
+        assert first.ip in {"192.0.2.1", "192.0.2.2"}
         assert b.hosts == [{"192.0.2.1": A, "192.0.2.2": A}], "its calls may come from any of them"
-        assert b.endpoint.names == {"sip.example.net": "192.0.2.1"}
+        assert b.endpoint.names == {"sip.example.net": first.ip}
         b.dns.zone["sip.example.net", "A"] = ["192.0.2.7"]
         await until(lambda: b.endpoint.account(A).ip == "192.0.2.7", "the new address")
         assert b.hosts[-1] == {"192.0.2.7": A}
@@ -283,15 +291,15 @@ def test_options_decide_whether_a_trunk_is_reachable() -> None:
 
 def test_a_carrier_with_two_addresses_is_followed_to_the_one_that_answers() -> None:
     async def test(b: Bench) -> None:
-        b.dns.zone["sip.example.net", "A"] = ["192.0.2.1", "192.0.2.2"]
+        b.two_targets("sip.example.net")
         b.endpoint.codes = {"192.0.2.1": 408}
         await b.service.start()
-        b.service.apply(snapshot(a=trunk("sip.example.net", port=5070, health_seconds=1)), BIND)
+        b.service.apply(snapshot(a=trunk("sip.example.net", health_seconds=1)), BIND)
         await until(lambda: b.row(A).reachable, "the second address answers")
         assert b.endpoint.account(A).ip == "192.0.2.2"
         told = len(b.endpoint.told)
         b.dns.asked.clear()
-        await until(lambda: len(b.dns.asked) >= 3, "refreshes that change nothing")
+        await until(lambda: len(b.dns.asked) >= 7, "refreshes that change nothing")
         assert len(b.endpoint.told) == told, "it stays where it works"
 
     run(test)
@@ -299,10 +307,10 @@ def test_a_carrier_with_two_addresses_is_followed_to_the_one_that_answers() -> N
 
 def test_with_every_address_dead_each_is_tried_once_per_interval() -> None:
     async def test(b: Bench) -> None:
-        b.dns.zone["sip.example.net", "A"] = ["192.0.2.1", "192.0.2.2"]
+        b.two_targets("sip.example.net")
         b.endpoint.codes = {"192.0.2.1": 408, "192.0.2.2": 503}
         await b.service.start()
-        b.service.apply(snapshot(a=trunk("sip.example.net", port=5070, health_seconds=1)), BIND)
+        b.service.apply(snapshot(a=trunk("sip.example.net", health_seconds=1)), BIND)
         await until(lambda: len(b.endpoint.asked) >= 9, "several rounds")
         assert {ip for _, ip, _ in b.endpoint.asked} == {"192.0.2.1", "192.0.2.2"}
         rounds = [at for _, _, at in b.endpoint.asked][-7:]
@@ -327,6 +335,39 @@ def test_a_probe_that_breaks_does_not_end_the_watching() -> None:
         await b.service.start()
         b.service.apply(snapshot(a=trunk(health_seconds=1)), BIND)
         await until(lambda: b.row(A).reachable, "the next probe")
+
+    run(test)
+
+
+def test_a_silent_trunk_does_not_hold_up_the_others() -> None:
+    async def test(b: Bench) -> None:
+        answer = b.endpoint.options
+
+        async def silent_first(target: str, account: Address | TrunkId, timeout_s: float = 4.0) -> int:
+            if account == A:
+                await asyncio.sleep(timeout_s)
+                return 408
+            return await answer(target, account, timeout_s)
+
+        b.endpoint.options = silent_first  # type: ignore[method-assign]
+        await b.service.start()
+        b.service.apply(snapshot(a=trunk(health_seconds=1), b=trunk("192.0.2.2", health_seconds=1)), BIND)
+        await until(lambda: len(b.endpoint.asked) >= 3, "three probes of the one that answers")
+        assert b.row(A).code == 0, "the other's first has not even ended"
+
+    run(test)
+
+
+def test_a_registered_trunk_that_falls_silent_says_what_is_wrong() -> None:
+    async def test(b: Bench) -> None:
+        await b.service.start()
+        b.service.apply(snapshot(a=trunk(username="u", secret="s" * 8, health_seconds=1)), BIND)
+        b.service.on_news(TrunkNews(A, 200, "OK", 300))
+        await until(lambda: b.endpoint.asked and b.row(A).reachable, "an answer")
+        b.endpoint.codes["192.0.2.1"] = 408
+        await until(lambda: b.row(A).reachable is False, "silence")
+        assert (b.row(A).registered, b.row(A).code, b.row(A).reason) == (True, 408, "no answer to OPTIONS")
+        assert (b.published[-1].works, b.published[-1].code) == (False, 408)
 
     run(test)
 
