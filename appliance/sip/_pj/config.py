@@ -11,7 +11,8 @@ from appliance.types import Address, Transport, TrunkId
 
 MAX_LEGS = 512
 MAX_MEDIA_PORTS = 1020
-BRIDGE_RATE_HZ = 16000
+BRIDGE_RATE_HZ = 8000
+"""G.711 is never resampled; wideband calls meet by forwarding, and only one that is mixed or transcoded is narrowed."""
 LOG_LEVEL = 2
 CODECS = {"pcmu": "PCMU/8000", "pcma": "PCMA/8000", "g722": "G722/16000", "opus": "opus/48000"}
 
@@ -128,6 +129,7 @@ def _common(config: pj.AccountConfig, local: Address, media: MediaPorts, adverti
     m.transportConfig.boundAddress = local.ip
     m.transportConfig.publicAddress = advertised
     m.transportConfig.port, m.transportConfig.portRange = media.first, media.count
+    m.transportConfig.randomizePort = True
     m.streamKaEnabled = False
     m.lockCodecEnabled = False
     m.srtpUse = pj.PJMEDIA_SRTP_DISABLED
