@@ -141,7 +141,7 @@ class StateWriter:
         try:
             CallsRepository(self._engine).trim()
         except _ERRORS as error:
-            log.warning("old call records could not be trimmed: %s", error)
+            log.warning("old call records could not be trimmed: %s", _cause(error))
         while True:
             try:
                 if self._step():
@@ -211,8 +211,7 @@ class StateWriter:
         self._failures += 1
         self._retry_at_s = time.monotonic() + back_off_s(self._failures)
         if not self.fault:
-            cause = error.orig if isinstance(error, exc.DBAPIError) else error
-            self.fault = f"Operational state cannot be written to disk: {cause}"
+            self.fault = f"Operational state cannot be written to disk: {_cause(error)}"
             log.error("%s; kept in memory and tried again", self.fault)
             self._alarm(self.fault)
 
@@ -232,7 +231,7 @@ class StateWriter:
                 if _disk_is_to_blame(error):
                     raise
                 self.dropped += 1
-                log.error("a row of operational state cannot be stored and is dropped: %s: %s", entry.key, error)
+                log.error("a row of operational state cannot be stored and is dropped: %s: %s", entry.key, _cause(error))
 
     def _commit(self, entries: Sequence[_Entry]) -> None:
         payloads = [entry.payload for entry in entries]
@@ -243,7 +242,12 @@ class StateWriter:
             CallsRepository.write(connection, [one for one in payloads if isinstance(one, CallRecord)])
 
 
+def _cause(error: Exception) -> BaseException:
+    """SQLite's own error without the layers around it."""
+    return error.orig if isinstance(error, exc.DBAPIError) and error.orig is not None else error
+
+
 def _disk_is_to_blame(error: Exception) -> bool:
     """Full, read-only, gone, locked or damaged; otherwise it is the row."""
-    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    cause = _cause(error)
     return isinstance(cause, (sqlite3.OperationalError, OSError)) or type(cause) is sqlite3.DatabaseError

@@ -183,13 +183,14 @@ def test_a_full_disk_alarms_once_and_loses_nothing(tmp_path: Path) -> None:
     with tmpfs(tmp_path / "disk", 2 << 20) as folder:
         bench = Bench(folder)
         bench.writer.start()
+        assert bench.writer.flush()
         filler = fill(folder)
         bench.writer.bindings([change(number, user_agent="x" * 200) for number in range(300)])
         wait_for(lambda: bench.writer._failures > 3)
         bench.writer.bindings([change(0, REMOVED)])
         assert bench.writer.flush(0.1) is False
         (alarm,) = bench.alarms
-        assert "full" in alarm
+        assert alarm.startswith("Operational state cannot be written to disk: ")
         assert bench.writer.fault == alarm
         filler.unlink()
         assert bench.writer.flush(20.0)
