@@ -20,7 +20,7 @@ def trunk_rows(box: Box) -> list[shapes.TrunkShape]:
         if not trunk.enabled:
             state, reason = "disabled", "switched off in the site document"
         elif row is None or not row.address:
-            state, reason = "down", f"the name {trunk.host} has no address yet"
+            state, reason = "down", (row.reason if row else "") or f"the name {trunk.host} has no address yet"
         elif row.registered is False:
             state, reason = ("down", f"{row.code} {row.reason}") if row.code else ("registering", "waiting for the carrier's answer")
         elif row.reachable is False:

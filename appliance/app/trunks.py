@@ -115,10 +115,13 @@ class TrunkService:
         await self._names.stop()
 
     def apply(self, snapshot: Snapshot, bind_addresses: tuple[str, ...]) -> None:
-        """Put the enabled trunks of a revision to work. One that stays what it was keeps its health; calls never notice."""
+        """Put the trunks of a revision to work. One that stays what it was keeps its health; calls never notice.
+
+        A disabled one neither registers nor is probed, but has its account: an emergency call tries it last.
+        """
         before, now = self._lines, self._clock()
         self._bind = bind_addresses
-        self._lines = {key: self._line(key, trunk, before.get(key), now) for key, trunk in snapshot.trunks.items()}
+        self._lines = {key: self._line(key, trunk, before.get(key), now) for key, trunk in _all(snapshot).items()}
         # The new ones first: a name both use is never let go.
         for line in self._lines.values():
             self._names.watch(line.trunk.host, line.trunk.port, line.trunk.transport)
@@ -323,3 +326,8 @@ class TrunkService:
 def _identity(trunk: Trunk) -> tuple[object, ...]:
     """What makes it another line to the carrier, whose health is not known."""
     return trunk.host, trunk.port, trunk.transport, trunk.username, trunk.auth_username, trunk.secret
+
+
+def _all(snapshot: Snapshot) -> dict[TrunkId, Trunk]:
+    off = {TrunkId(key): trunk.model_copy(update={"username": "", "health_seconds": 0}) for key, trunk in snapshot.site.trunks.items() if not trunk.enabled}
+    return {**snapshot.trunks, **off}

@@ -35,6 +35,7 @@ from appliance.events.bus import Bus
 from appliance.events.emergency import EmergencyJournalFault
 from appliance.events.registration import Gone, Registered, Unregistered
 from appliance.events.system import Alarm
+from appliance.events.trunk import TrunkChanged
 from appliance.events.wire import to_wire
 from appliance.network.names import NameCache
 from appliance.sip._pj.config import MediaPorts
@@ -129,6 +130,7 @@ class Box:
         self.server = Server(settings.control, release=version("holdfast"))
         for name, handler in methods(self).items():
             self.server.register(METHODS[name], handler)
+        self.bus.subscribe(TrunkChanged, self._trunk_changed, "trunk alarms")
         self.bus.subscribe(object, lambda event: self.server.publish("events", to_wire(event)), "control socket")
         await self.server.start()
 
@@ -296,6 +298,11 @@ class Box:
     def _trunk_news(self, news: TrunkNews) -> None:
         self.trunks.on_news(news)
 
+    def _trunk_changed(self, news: TrunkChanged) -> None:
+        down = news.works is False
+        sentence = f"The trunk {news.name} is down: {news.code or ''} {news.reason}".replace("  ", " ").rstrip() if down else ""
+        self.alarm(f"trunk-down:{news.trunk}", sentence, "emergency and outside calls take the next trunk; check the carrier, its address and the sign-in")
+
     def _free_legs(self) -> int:
         return self.endpoint.free_legs()
 
@@ -369,5 +376,6 @@ def _row(cdr: Cdr) -> CallRecord:
         session=cdr.session, direction={"incoming": "in", "outgoing": "out"}.get(cdr.direction, cdr.direction),
         caller=cdr.caller, called=cdr.callee or cdr.dialled,
         started_unix_s=cdr.started, answered_unix_s=cdr.answered, ended_unix_s=cdr.ended, outcome="answered" if cdr.answered is not None else cdr.cause,
-        code=cdr.code, talk_s=cdr.talk_s, caller_name=cdr.caller_name, caller_device=cdr.device or "", answered_device=cdr.callee_device or "", trunk=cdr.trunk or "",
+        code=cdr.code, talk_s=cdr.talk_s, caller_name=cdr.caller_name, caller_device=cdr.device or "", answered_device=cdr.callee_device or "",
+        trunk=cdr.trunk or "",
     )  # fmt: skip

@@ -114,7 +114,7 @@ def refuse(error: HoldfastError, as_json: bool) -> NoReturn:
 def talks(command: Callable[Concatenate[Client, Screen, bool, P], None]) -> Callable[..., None]:
     """Make a function a command that talks to the box: it gets a client, a screen and whether JSON is wanted; faults are shown, never raised."""
 
-    @click.option("--control", type=click.Path(path_type=Path), envvar="HOLDFAST_CONTROL", help="The box's control socket (HOLDFAST_CONTROL).")
+    @click.option("--control", type=click.Path(path_type=Path), help="The box's control socket; else HOLDFAST_CONTROL, or the one in HOLDFAST_DATA.")
     @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
     @functools.wraps(command)
     def run(*args: P.args, **options: P.kwargs) -> None:

@@ -168,7 +168,7 @@ class Admission:
         return self.rules.snapshot.devices.get(next(iter(found))) if len(found) == 1 else None
 
     def _trunk_of(self, request: Request) -> TrunkId | None:
-        """The trunk that sent this. A phone of ours at a trunk's address (a gateway, a test bench) is still a phone, unless it sends from the trunk's own port."""
+        """The trunk that sent this. A phone of ours at a trunk's address (behind one gateway) is still a phone, unless it sends from the trunk's port."""
         trunk = self.rules.trunk_of(request.source.ip)
         if trunk is None or request.source.port == self.rules.snapshot.trunks[trunk].port:
             return trunk

@@ -19,6 +19,7 @@ from appliance.errors import SipError
 from appliance.sip._pj import callbacks, fields
 from appliance.sip._pj import config as pjconfig
 from appliance.sip._pj.config import MAX_LEGS, MediaPorts, TrunkAccount
+from appliance.sip._pj.text import address, cause_of, display, header_lines, quoted, request_header, text
 from appliance.sip.admission import Admitted
 from appliance.sip.api import (
     Answered,
@@ -154,6 +155,7 @@ class SipEndpoint:
         self._transports: dict[tuple[str, Transport], int] = {}
         self._trunks: dict[TrunkId, tuple[TrunkAccount, _TrunkAcc]] = {}
         self._buffer = ffi.new("char[16384]")
+        self._numbers = tuple(ffi.new("int*") for _ in range(4))
 
     # ---- life ----------------------------------------------------------------------------------------------------
 
@@ -305,7 +307,7 @@ class SipEndpoint:
                 command(*arguments)
             except Exception:
                 log.exception("a command to the SIP thread failed")
-        kind, call, a, b = _numbers
+        kind, call, a, b = self._numbers
         while lib.hf_event(kind, call, a, b):
             leg = self._legs.get(call[0])
             if leg is None:
@@ -394,9 +396,7 @@ class SipEndpoint:
             after = int(seq[0])
             transport = (Transport.UDP, Transport.TCP, Transport.TLS)[kind[0]]
             found.append(
-                RawMessage(
-                    after, float(at[0]), bool(sent[0]), _address(_text(local), transport), _address(_text(remote), transport), bytes(ffi.unpack(data, n))
-                )
+                RawMessage(after, float(at[0]), bool(sent[0]), address(text(local), transport), address(text(remote), transport), bytes(ffi.unpack(data, n)))
             )
         return found
 
@@ -423,14 +423,14 @@ class SipEndpoint:
             self._tell(leg, Ended(503, "The trunk has no address yet", cause="unreachable"))
             return
         parts = ffi.new("hf_part[]", max(1, len(request.parts)))
-        keep = [ffi.new("char[]", data) for p in request.parts for data in (p.content_type.encode(), _headers(p.headers), p.body)]
+        keep = [ffi.new("char[]", data) for p in request.parts for data in (p.content_type.encode(), header_lines(p.headers), p.body)]
         for i, part in enumerate(request.parts):
             parts[i].ctype, parts[i].headers, parts[i].body, parts[i].len = keep[3 * i], keep[3 * i + 1], keep[3 * i + 2], len(part.body)
-        sender = f'"{_quoted(request.from_display)}" <{request.from_uri}>' if request.from_display else f"<{request.from_uri}>" if request.from_uri else ""
+        sender = f'"{quoted(request.from_display)}" <{request.from_uri}>' if request.from_display else f"<{request.from_uri}>" if request.from_uri else ""
         status = ffi.new("int*")
         # A name-addr or URI of a person's making can hold anything: pjsip says no, and the leg ends with a cause.
         call = lib.hf_call_make(
-            account, request.target.encode(), request.to_uri.encode(), sender.encode(), b"", _headers(request.headers),
+            account, request.target.encode(), request.to_uri.encode(), sender.encode(), b"", header_lines(request.headers),
             ",".join(request.codecs).encode(), parts, len(request.parts), self._buffer, 512, status,
         )  # fmt: skip
         if call < 0:
@@ -442,11 +442,11 @@ class SipEndpoint:
 
     def do_answer(self, leg: SipLeg, code: int, reason: str, headers: tuple[tuple[str, str], ...], codecs: tuple[str, ...]) -> None:
         if leg.call >= 0 and leg.invite is not None:
-            lib.hf_call_answer(leg.call, code, reason.encode(), _headers(headers), ",".join(codecs).encode())
+            lib.hf_call_answer(leg.call, code, reason.encode(), header_lines(headers), ",".join(codecs).encode())
 
     def do_hangup(self, leg: SipLeg, code: int, reason: str, headers: tuple[tuple[str, str], ...]) -> None:
         if leg.call >= 0:
-            lib.hf_call_hangup(leg.call, code, reason.encode(), _headers(headers))
+            lib.hf_call_hangup(leg.call, code, reason.encode(), header_lines(headers))
 
     def do_hold(self, leg: SipLeg, on: bool) -> None:
         if leg.call >= 0:
@@ -457,7 +457,7 @@ class SipEndpoint:
             lib.hf_call_dtmf(leg.call, digits.encode(), int(info), duration_ms)
 
     def do_refer(self, leg: SipLeg, target: str, headers: tuple[tuple[str, str], ...]) -> None:
-        if leg.call >= 0 and lib.hf_call_refer(leg.call, target.encode(), _headers(headers)):
+        if leg.call >= 0 and lib.hf_call_refer(leg.call, target.encode(), header_lines(headers)):
             self._tell(leg, TransferProgress(500, True))
 
     def do_refer_answer(self, leg: SipLeg, code: int) -> None:
@@ -511,7 +511,9 @@ class SipEndpoint:
         self, token: int, method: str, target: str, account: Address | TrunkId, headers: tuple[tuple[str, str], ...], body: bytes, content_type: str
     ) -> None:
         acc = self._account(account)
-        if acc < 0 or lib.hf_request_send(token, acc, method.encode(), target.encode(), b"", b"", _headers(headers), content_type.encode(), body, len(body)):
+        if acc < 0 or lib.hf_request_send(
+            token, acc, method.encode(), target.encode(), b"", b"", header_lines(headers), content_type.encode(), body, len(body)
+        ):
             self._response(token, 503)
 
     def _response(self, token: int, code: int) -> None:
@@ -552,12 +554,12 @@ class SipEndpoint:
 
     def on_request(self, text: str) -> int:
         """Decide one out-of-dialog request; returns what hook.c expects."""
-        request = fields.parse(text, _request_header)
+        request = fields.parse(text, request_header)
         decision = self._decide(request, time.monotonic())
         if decision is None:
             return int(lib.HF_DROP)
         if isinstance(decision, Reply):
-            lib.hf_reply(decision.code, decision.reason.encode(), _headers(decision.headers))
+            lib.hf_reply(decision.code, decision.reason.encode(), header_lines(decision.headers))
             return int(lib.HF_ANSWERED)
         self._admitted = (request, decision)
         account = self._lan.get((request.local.ip, request.local.transport)) or next(iter(self._lan.values()))
@@ -571,7 +573,7 @@ class SipEndpoint:
             lib.hf_call_hangup(call, 500, b"", b"")
             return
         (request, admitted), self._admitted = self._admitted, None
-        present = {name: value for name in HEADERS if (value := _request_header(name))}
+        present = {name: value for name in HEADERS if (value := request_header(name))}
         n = lib.hf_request_codecs(self._buffer, 1024)
         offered = ffi.unpack(self._buffer, n).decode(errors="replace").split(",") if n > 0 else []
         location = b""
@@ -581,7 +583,7 @@ class SipEndpoint:
         leg_id = self._new_id()
         invite = Invite(
             leg=leg_id, call_id=call_id, uri=request.uri, uri_user=request.uri_user, from_uri=request.from_uri, from_user=request.from_user,
-            from_display=_display(_request_header("From")), to_user=request.to_user, source=request.source, local=request.local, origin=admitted.origin,
+            from_display=display(request_header("From")), to_user=request.to_user, source=request.source, local=request.local, origin=admitted.origin,
             device=admitted.device, trunk=admitted.trunk, service=admitted.service, test_call=admitted.test_call,
             codecs=tuple(c for c in offered if c in SDP_CODECS), headers=present, location=location,
         )  # fmt: skip
@@ -609,7 +611,15 @@ class SipEndpoint:
             if leg.joined is not None:
                 leg.joined.joined = None
                 leg.joined = None
-            self._tell(leg, Ended(200 if leg.answered and not leg.vanished else code, reason, cause=_cause(leg, code), retry_after=retry_after))
+            self._tell(
+                leg,
+                Ended(
+                    200 if leg.answered and not leg.vanished else code,
+                    reason,
+                    cause=cause_of(code, answered=leg.answered, ringing=leg.ringing, vanished=leg.vanished),
+                    retry_after=retry_after,
+                ),
+            )
 
     def on_media(self, call: int, active: bool, held: bool, codec: str) -> None:
         leg = self._legs.get(call)
@@ -665,52 +675,3 @@ class SipEndpoint:
 
     def on_response(self, token: int, code: int) -> None:
         self._response(token, code)
-
-
-# ---- text in and out -----------------------------------------------------------------------------------------------
-
-_numbers = (ffi.new("int*"), ffi.new("int*"), ffi.new("int*"), ffi.new("int*"))
-_header_buffer = ffi.new("char[2048]")
-
-
-def _text(pointer: Any) -> str:
-    return str(ffi.string(pointer).decode(errors="replace"))
-
-
-def _request_header(name: str) -> str:
-    n = lib.hf_request_header(name.encode(), _header_buffer, 2048)
-    return _text(_header_buffer) if n >= 0 else ""
-
-
-def _address(text: str, transport: Transport) -> Address:
-    host, _, port = text.rpartition(":")
-    return Address(host.strip("[]"), int(port or 0), transport)
-
-
-def _headers(headers: tuple[tuple[str, str], ...]) -> bytes:
-    return "\n".join(f"{name}: {' '.join(value.split())}" for name, value in headers).encode()
-
-
-def _quoted(text: str) -> str:
-    clean = "".join(c for c in text if c.isprintable())
-    return clean.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def _display(header: str) -> str:
-    name = header.split("<", 1)[0].strip() if "<" in header else ""
-    return name[1:-1].replace('\\"', '"').replace("\\\\", "\\") if len(name) > 1 and name[0] == name[-1] == '"' else name
-
-
-_CAUSES = {486: "busy", 600: "busy", 603: "declined", 607: "declined", 608: "declined", 487: "cancelled", 401: "refused", 403: "refused", 407: "refused"}
-
-
-def _cause(leg: SipLeg, code: int) -> str:
-    if leg.vanished:
-        return "vanished"
-    if leg.answered:
-        return "normal"
-    if code in {408, 480}:
-        return "no-answer" if leg.ringing else "unreachable"
-    if code in {404, 410, 502, 503, 504}:
-        return "unreachable"
-    return _CAUSES.get(code, "error")

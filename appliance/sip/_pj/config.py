@@ -14,6 +14,8 @@ MAX_MEDIA_PORTS = 1020
 BRIDGE_RATE_HZ = 8000
 """G.711 is never resampled; wideband calls meet by forwarding, and only one that is mixed or transcoded is narrowed."""
 LOG_LEVEL = 2
+REG_BY_OWN_ROUTE = 2
+"""PJSUA_REG_USE_ACC_PROXY of pjsua.h, which the binding leaves out."""
 CODECS = {"pcmu": "PCMU/8000", "pcma": "PCMA/8000", "g722": "G722/16000", "opus": "opus/48000"}
 
 
@@ -114,7 +116,7 @@ def trunk_account(trunk: TrunkAccount, transport_id: int, media: MediaPorts) -> 
         config.regConfig.retryIntervalSec = 15
         config.regConfig.firstRetryIntervalSec = 2
         config.regConfig.randomRetryIntervalSec = 5
-        config.regConfig.proxyUse = pj.PJSUA_REG_USE_ACC_PROXY
+        config.regConfig.proxyUse = REG_BY_OWN_ROUTE
         config.regConfig.dropCallsOnFail = False
         credential = pj.AuthCredInfo("digest", "*", trunk.auth_username or trunk.username, 0, trunk.secret)
         config.sipConfig.authCreds.append(credential)

@@ -251,6 +251,23 @@ int hf_held_reply(int i, int code, const char *reason, const char *headers)
 
 /* ---- the module */
 
+/* could pjsua answer this stream? One it could not would cost the whole INVITE a 488 */
+static int usable_audio(const pjmedia_sdp_session *sdp, pjmedia_sdp_media *m)
+{
+    static const char *known[] = { "PCMU", "PCMA", "G722", "opus" }; unsigned i, k;
+    if (pj_stricmp2(&m->desc.media, "audio") || !m->desc.port || !(m->conn || sdp->conn) || pj_strncmp2(&m->desc.transport, "RTP/", 4)) return 0;
+    /* secured without a key anywhere */
+    if (pj_strnicmp2(&m->desc.transport, "RTP/SAVP", 8) == 0 && !pjmedia_sdp_media_find_attr2(m, "crypto", NULL) && !pjmedia_sdp_media_find_attr2(m, "fingerprint", NULL)
+        && !pjmedia_sdp_attr_find2(sdp->attr_count, sdp->attr, "fingerprint", NULL)) return 0;
+    for (i = 0; i < m->desc.fmt_count; i++) {
+        pjmedia_sdp_attr *a = pjmedia_sdp_media_find_attr2(m, "rtpmap", &m->desc.fmt[i]); pjmedia_sdp_rtpmap map; long pt = pj_strtol(&m->desc.fmt[i]);
+        if (a && pjmedia_sdp_attr_get_rtpmap(a, &map) == PJ_SUCCESS) {
+            for (k = 0; k < PJ_ARRAY_SIZE(known); k++) if (!pj_stricmp2(&map.enc_name, known[k])) return 1;
+        } else if (pt == 0 || pt == 8 || pt == 9) return 1;
+    }
+    return 0;
+}
+
 static void ready_emergency(pjsip_rx_data *rd)
 {
     pjsip_msg *m = rd->msg_info.msg; pjsip_rdata_sdp_info *info; unsigned i; int audio = 0; pjsip_hdr *h;
@@ -270,7 +287,7 @@ static void ready_emergency(pjsip_rx_data *rd)
         info = pjsip_rdata_get_sdp_info(rd);
         if (info && info->sdp && info->sdp_err == PJ_SUCCESS)
             for (i = 0; i < info->sdp->media_count; i++)
-                if (!pj_stricmp2(&info->sdp->media[i]->desc.media, "audio") && info->sdp->media[i]->desc.port && (info->sdp->media[i]->conn || info->sdp->conn)) audio = 1;
+                if (usable_audio(info->sdp, info->sdp->media[i])) audio = 1;
         if (!audio) { m->body = NULL; rd->endpt_info.mod_data[pjsip_inv_usage_instance()->id] = NULL; }
     }
 }
@@ -400,7 +417,8 @@ void hf_counts(unsigned long *out, int n)
 }
 int hf_hook_install(void)
 {
-    pj_status_t st = pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &hook_mod);
+    pj_status_t st = pjsip_register_uri_parser("urn", &parse_urn);
+    if (st == PJ_SUCCESS) st = pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &hook_mod);
     if (st == PJ_SUCCESS) st = pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &fix_mod);
     if (st == PJ_SUCCESS) st = pjsip_endpt_set_ext_resolver(pjsua_get_pjsip_endpt(), &names_resolver);
     pjsua_var.ua_cfg.cb.on_acc_find_for_incoming = &find_account;

@@ -2,6 +2,7 @@
 #include "wake.c"
 #include "trace.c"
 #include "names.c"
+#include "urn.c"
 #include "hook.c"
 #include "request.c"
 #include "calls.c"
