@@ -1,0 +1,384 @@
+"""The holdfast command against a real control server: what it shows, its JSON, its faults, and that no caller's text acts on the terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from appliance.cli.output import Screen, duration, plain
+from appliance.cli.status import show
+from appliance.control.protocol import METHODS
+from appliance.errors import NotFound
+
+ROOT = Path(__file__).resolve().parents[3]
+HOSTILE = "\x1b]0;owned\x07\x1b[2J[bold red]Eve[/] <script>alert(1)</script>\r\n\u202eevil\u2028:smile:\x9b31m\ud83d"
+
+NOTICE = {
+    "id": "n-1", "session": "s-1", "test": False, "started_unix_s": 1_700_000_000.0, "dialled": "911", "service": "urn:service:sos",
+    "device": "dana-desk", "extension": "205",
+    "source_ip": "192.0.2.20", "callback_number": "+15550100", "location": "1 Main St, Room 4", "location_sent": True, "path": "acme",
+    "outcome": "connected", "durable": True,
+    "note": "", "acknowledged_by": "", "acknowledged_unix_s": None,
+}  # fmt: skip
+
+
+def trunk(**changes):
+    return {
+        "id": "acme",
+        "name": "Acme",
+        "host": "sip.acme.example",
+        "state": "up",
+        "reason": "",
+        "calls": 2,
+        "max_calls": 10,
+        "emergency_armed": True,
+    } | changes
+
+
+def status(**changes):
+    base = {
+        "version": "1.2.3", "pid": 77, "uptime_s": 3700.0, "site": "Main office", "revision": 12, "mode": "normal", "rescue_reason": "",
+        "addresses": ["udp:192.0.2.1:5060", "tcp:192.0.2.1:5060"], "devices": 9, "devices_registered": 7, "registrations": 8, "calls": 3, "free_legs": 490,
+        "trunks": [trunk()], "emergency": {"armed": True, "reasons": [], "active": [], "last": None}, "crashes": 0, "alarms": [], "missing": [],
+    }  # fmt: skip
+    return base | changes
+
+
+def registration(**changes):
+    base = {
+        "device": "dana-desk", "sip_user": "dana", "extension": "205", "name": "Dana Reyes", "contact": "sip:dana@192.0.2.20",
+        "received": "udp:192.0.2.20:5060",
+        "user_agent": "Phone/1.0", "expires_s": 3000, "registered_unix_s": 1.0, "location": "Room 4",
+    }  # fmt: skip
+    return base | changes
+
+
+def call(**changes):
+    base = {
+        "id": "s-1", "call_id": "c@x", "from_number": "205", "from_name": "Dana", "to_number": "206", "to_name": "Eli", "state": "up",
+        "since_s": 75.0, "codec": "pcmu",
+        "forwarded": True, "emergency": False,
+    }  # fmt: skip
+    return base | changes
+
+
+def proof(**changes):
+    base = {
+        "extension": "205", "device": "dana-desk", "dialled": "911", "number": "911", "service": "urn:service:sos", "location": "1 Main St, Room 4",
+        "location_source": "manual",
+        "civic": {"RD": "Main", "ROOM": "4"}, "callback": "+15550100",
+        "paths": [{"id": "acme", "name": "Acme", "state": "up", "armed": True, "uri": "sip:911@sip.acme.example"}],
+        "invite": "INVITE sip:911@sip.acme.example SIP/2.0\r\nPriority: emergency\r\n\r\n<pidf/>", "problems": [], "call": None,
+    }  # fmt: skip
+    return base | changes
+
+
+# ---- what is shown ----------------------------------------------------------------------------------------------
+
+
+def test_status_of_a_healthy_box(box):
+    box.answers["status"] = status()
+    result = box.run("status")
+    assert result.exit_code == 0, result.output
+    for words in (
+        "1.2.3, up 1 h 1 min, process 77", "Main office, revision 12", "normal", "udp:192.0.2.1:5060, tcp:192.0.2.1:5060", "8 (7 of 9 devices)",
+        "3 up, 490 legs free",
+        "acme   Acme  sip.acme.example  up     2/10   armed",
+    ):  # fmt: skip
+        assert words in result.output
+    for words in ("RESCUE", "ALARM", "Missing", "NOT ARMED", "CALL NOW"):
+        assert words not in result.output
+
+
+def test_status_says_all_that_is_wrong_first_what_matters_most(box):
+    box.answers["status"] = status(
+        mode="rescue",
+        rescue_reason="3 crashes in 60 s with revision 13",
+        crashes=3,
+        missing=["opus"],
+        trunks=[trunk(state="down", reason="408 Request Timeout", emergency_armed=False)],
+        emergency={"armed": False, "reasons": ["No callback number is set up"], "active": [NOTICE], "last": NOTICE},
+        alarms=[{"code": "journal", "sentence": "The disk is full", "hint": "free some space", "since_unix_s": 1_700_000_000.0}],
+    )
+    output = box.run("status").output
+    assert output.startswith("RESCUE: 3 crashes in 60 s with revision 13\n")
+    for words in (
+        "EMERGENCY CALL NOW: 2023-11-14 22:13:20: 911 from 205 (1 Main St, Room 4), connected, over acme, call back +15550100",
+        "NOT ARMED",
+        "No callback number is set up",
+        "opus",
+        "408 Request Timeout",
+        "ALARM since 2023-11-14 22:13:20: The disk is full\n  free some space",
+    ):
+        assert words in output
+
+
+def test_rescue_is_red_on_a_terminal():
+    screen = Screen(Console(file=io.StringIO(), force_terminal=True, color_system="standard", width=120, markup=False, highlight=False, emoji=False))
+    show(status(mode="rescue", rescue_reason="crashed"), screen)
+    assert "\x1b[1;31mRESCUE: crashed" in screen.console.file.getvalue()
+
+
+def test_registrations_lists_who_is_there_and_who_is_not(box):
+    absent = {"device": "gate", "sip_user": "gate", "extension": "300", "name": "Gate"}
+    box.answers["registrations"] = {"registrations": [registration(extension="206", name="Eli"), registration()], "absent": [absent]}
+    lines = box.run("registrations").output.splitlines()
+    assert lines[0].split() == ["Extension", "Name", "Device", "From", "Expires", "in", "Place", "Phone"]
+    assert lines[1].split() == ["205", "Dana", "Reyes", "dana-desk", "udp:192.0.2.20:5060", "50", "min", "0", "s", "Room", "4", "Phone/1.0"]
+    assert lines[2].startswith("206")
+    assert lines[4] == "Not registered:"
+    assert lines[6].split() == ["300", "Gate", "gate", "gate"]
+    box.answers["registrations"] = {"registrations": [], "absent": []}
+    assert box.run("registrations").output == "No phone is registered.\n"
+
+
+def test_calls_in_progress_and_past(box):
+    box.answers["calls"] = {"calls": [call(), call(id="s-2", emergency=True, codec="", forwarded=False, state="ringing")]}
+    output = box.run("calls").output
+    assert "s-1   205 Dana  206 Eli  up                 1 min 15 s  pcmu   forwarded" in output
+    assert "EMERGENCY ringing" in output
+    past = {
+        "id": "s-0", "direction": "outgoing", "from_number": "205", "from_name": "", "to_number": "+15550100", "started_unix_s": 1_700_000_000.0, "talk_s": 0.0,
+        "outcome": "busy", "code": 486, "trunk": "acme",
+    }  # fmt: skip
+    box.answers["calls.history"] = {"calls": [past, past | {"outcome": "answered", "code": 200, "talk_s": 61.0}]}
+    output = box.run("calls", "--history", "5").output
+    assert "busy (486)" in output
+    assert "answered" in output
+    assert "1 min 1 s" in output
+    assert box.asked[-1] == ("calls.history", {"limit": 5})
+    box.answers["calls"] = {"calls": []}
+    assert box.run("calls").output == "No calls.\n"
+
+
+def test_hangup_also_with_the_box_named_before_the_word(box):
+    box.answers["calls.hangup"] = {"call": "s-1"}
+    assert box.run("calls", "hangup", "s-1").output == "Call s-1 is told to end.\n"
+    other = box.run("calls", "--control", "/nowhere/control.sock", "hangup", "s-1")
+    assert (other.exit_code, "/nowhere/control.sock" in other.output) == (1, True)
+    assert box.asked == [("calls.hangup", {"call": "s-1"})]
+    box.answers["calls.hangup"] = NotFound("No call s-9 is up", "`holdfast calls` lists them")
+    result = box.run("calls", "hangup", "s-9")
+    assert (result.exit_code, result.output) == (1, "No call s-9 is up\n  `holdfast calls` lists them\n")
+
+
+@pytest.mark.row("E13")
+def test_the_emergency_proof_shows_everything_and_its_exit_code_is_its_verdict(box):
+    box.answers["emergency.test"] = proof()
+    result = box.run("emergency", "test", "205")
+    assert result.exit_code == 0, result.output
+    assert box.asked == [("emergency.test", {"extension": "205", "call": False})]
+    for words in (
+        "911 (urn:service:sos)",
+        "1 Main St, Room 4 (manual)",
+        "+15550100",
+        "sip:911@sip.acme.example",
+        "  Priority: emergency\n",
+        "  <pidf/>\n",
+        "The proof holds.",
+    ):
+        assert words in result.output
+    box.answers["emergency.test"] = proof(paths=[], problems=[{"path": "trunks", "sentence": "There is no way out", "hint": "add a trunk"}])
+    result = box.run("emergency", "test", "205")
+    assert result.exit_code == 1
+    assert "WRONG: There is no way out (trunks)\n  add a trunk\n" in result.output
+    assert "The proof holds" not in result.output
+
+
+@pytest.mark.parametrize(("answered", "words", "code"), [(True, "was answered after 1.2 s", 0), (False, "was NOT answered: 503 busy", 1)])
+def test_the_test_call_is_placed_only_when_asked_for(box, answered, words, code):
+    outcome = {"answered": answered, "path": "acme", "code": 200 if answered else 503, "reason": "" if answered else "busy", "setup_s": 1.23}
+    box.answers["emergency.test"] = proof(call=outcome)
+    result = box.run("emergency", "test", "205", "--call")
+    assert (result.exit_code, words in result.output) == (code, True)
+    assert box.asked == [("emergency.test", {"extension": "205", "call": True})]
+    assert box.run("emergency", "test", "205", "--json").exit_code == code
+
+
+def test_notices_and_acknowledging(box):
+    box.answers["emergency.notices"] = {"notices": [NOTICE, NOTICE | {"id": "n-0", "location_sent": False, "test": True}]}
+    output = box.run("emergency", "notices").output
+    assert "1 Main St, Room 4 (not sent)" in output
+    assert "911 TEST" in output
+    box.answers["emergency.acknowledge"] = {"notice": NOTICE | {"acknowledged_by": "Dana"}}
+    assert box.run("emergency", "acknowledge", "n-1", "--by", "Dana").output == "Notice n-1 was seen by Dana.\n"
+    assert box.asked[-1] == ("emergency.acknowledge", {"notice": "n-1", "by": "Dana"})
+
+
+# ---- JSON and faults --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "method", "answer"),
+    [
+        (["status"], "status", status(site=HOSTILE)),
+        (["registrations"], "registrations", {"registrations": [registration(name=HOSTILE)], "absent": []}),
+        (["calls"], "calls", {"calls": [call(from_name=HOSTILE)]}),
+        (["calls", "--history", "1"], "calls.history", {"calls": []}),
+        (["calls", "hangup", "s-1"], "calls.hangup", {"call": "s-1"}),
+        (["trace"], "trace", {"messages": [], "call_ids": [], "left_out": 0, "calls": []}),
+        (["emergency", "test", "205"], "emergency.test", proof(location=HOSTILE)),
+        (["emergency", "notices"], "emergency.notices", {"notices": [NOTICE]}),
+    ],
+)
+def test_json_is_the_answer_itself_and_ascii(box, words, method, answer):
+    box.answers[method] = answer
+    result = box.run(*words, "--json")
+    assert result.exit_code == 0, result.output
+    assert result.output.isascii()
+    assert "\x1b" not in result.output
+    assert json.loads(result.output) == answer
+
+
+def test_no_box_is_one_sentence_with_a_hint_and_no_traceback(box, tmp_path):
+    box.stop()
+    for words in (["status"], ["registrations"], ["calls"], ["trace"], ["trace", "--follow"], ["emergency", "test", "205"], ["emergency", "notices"]):
+        result = box.run(*words)
+        assert result.exit_code == 1
+        assert "No box answers at" in result.stderr
+        assert "make run" in result.stderr
+        assert "Traceback" not in result.output
+        assert result.stdout == ""
+    assert json.loads(box.run("status", "--json").stdout)["code"] == "not-running"
+
+
+def test_a_refusal_of_the_box_is_shown_with_its_hint(box):
+    box.answers["emergency.test"] = NotFound("No device has the extension 999", "`holdfast registrations` lists them")
+    result = box.run("emergency", "test", "999")
+    assert (result.exit_code, result.stderr) == (1, "No device has the extension 999\n  `holdfast registrations` lists them\n")
+    answer = json.loads(box.run("emergency", "test", "999", "--json").stdout)
+    assert answer == {"code": "not-found", "sentence": "No device has the extension 999", "hint": "`holdfast registrations` lists them"}
+
+
+def test_the_box_is_found_by_option_environment_and_data_folder(box, tmp_path, monkeypatch):
+    box.answers["status"] = status()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "control.sock").symlink_to(box.path)
+    assert box.run("status", "--control", str(box.path)).exit_code == 0
+    command = [sys.executable, "-m", "appliance.cli.main", "status"]
+    base = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    for more in ({"HOLDFAST_CONTROL": str(box.path)}, {"HOLDFAST_DATA": str(tmp_path)}):
+        done = subprocess.run(command, cwd=ROOT, env=base | more, capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run(command, cwd=ROOT, env=base, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, "/nonexistent/.local/state/holdfast/run/control.sock" in done.stderr) == (1, True)
+
+
+def test_a_terminal_without_the_characters_of_a_name_still_shows_it(box):
+    box.answers["status"] = status(site="Büro 東京")
+    env = {"PATH": os.environ["PATH"], "HOLDFAST_CONTROL": str(box.path), "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-m", "appliance.cli.main", "status"], cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "B\\xfcro \\u6771\\u4eac" in done.stdout
+
+
+# ---- hostile text -----------------------------------------------------------------------------------------------
+
+
+def harmless(output: str) -> None:
+    """Nothing in it acts: only line ends and printable characters, and what was written as markup is still there as text."""
+    assert [c for c in output if c != "\n" and not c.isprintable()] == []
+    assert "<script>alert(1)</script>" in output
+    assert "[bold red]Eve[/]" in output
+    assert ":smile:" in output
+    assert "\\x1b]0;owned\\x07\\x1b[2J" in output
+    assert "\\u202eevil\\u2028" in output
+
+
+@pytest.mark.parametrize(
+    ("words", "method", "answer"),
+    [
+        (["status"], "status", status(site=HOSTILE)),
+        (["status"], "status", status(emergency={"armed": False, "reasons": [HOSTILE], "active": [], "last": None})),
+        (["status"], "status", status(trunks=[trunk(reason=HOSTILE)])),
+        (["status"], "status", status(alarms=[{"code": "x", "sentence": HOSTILE, "hint": HOSTILE, "since_unix_s": 0.0}])),
+        (["registrations"], "registrations", {"registrations": [registration(user_agent=HOSTILE)], "absent": []}),
+        (["calls"], "calls", {"calls": [call(from_name=HOSTILE, to_number=HOSTILE)]}),
+        (["emergency", "test", "205"], "emergency.test", proof(invite=HOSTILE.replace("\r\n", ""))),
+        (["emergency", "notices"], "emergency.notices", {"notices": [NOTICE | {"location": HOSTILE}]}),
+        (["calls"], "calls", NotFound(HOSTILE, HOSTILE)),
+    ],
+)
+def test_what_callers_and_phones_wrote_is_printed_as_text(box, words, method, answer):
+    box.answers[method] = answer
+    harmless(box.run(*words).output)
+
+
+def test_on_a_terminal_too_hostile_text_is_only_text(box):
+    """On a real pseudo-terminal: no escape sequence of the caller's gets through, only the command's own colours."""
+    box.answers["calls"] = {"calls": [call(from_name=HOSTILE)]}
+    env = {"PATH": os.environ["PATH"], "HOLDFAST_CONTROL": str(box.path), "TERM": "xterm-256color", "COLUMNS": "400", "LANG": "C.UTF-8"}
+    output = on_a_terminal(["calls"], env)
+    assert "\x1b[" in output  # it is in colour
+    for sequence in ("\x1b]0;", "\x07", "\x1b[2J", "\x9b", "\u202e", "\u2028", "\x1b[31m"):
+        assert sequence not in output
+    assert "<script>alert(1)</script>" in output
+    assert "[bold red]Eve[/]" in output
+
+
+def on_a_terminal(words: list[str], env: dict[str, str]) -> str:
+    master, slave = pty.openpty()
+    with subprocess.Popen([sys.executable, "-m", "appliance.cli.main", *words], cwd=ROOT, env=env, stdin=slave, stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        output = b""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if not select.select([master], [], [], 1)[0]:
+                continue
+            try:
+                data = os.read(master, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not data:
+                break
+            output += data
+        assert process.wait(10) == 0
+    os.close(master)
+    return output.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("Zoë 東京", "Zoë 東京"), ("a\tb", "a\\x09b"), ("\x00", "\\x00"), ("\U000e0041", "\\U000e0041"), ("\ud800", "\\ud800"), (5, "5"), ("", "")],
+)
+def test_plain_keeps_names_and_shows_the_rest(text, shown):
+    assert plain(text) == shown
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(-1, "0 s"), (59.9, "59 s"), (60, "1 min 0 s"), (7300, "2 h 1 min"), (90_000, "1 d 1 h")])
+def test_durations(seconds, shown):
+    assert duration(seconds) == shown
+
+
+def test_every_method_has_a_command(box):
+    """What the socket can do, the command can do (the site's methods are used by `holdfast site`)."""
+    for answer in METHODS:
+        box.answers[answer] = NotFound("x")
+    for words in (["status"], ["registrations"], ["calls"], ["calls", "--history", "1"], ["calls", "hangup", "x"], ["trace"], ["emergency", "test", "1"],
+                  ["emergency", "notices"], ["emergency", "acknowledge", "x"]):  # fmt: skip
+        box.run(*words)
+    assert {name for name, _ in box.asked} == {name for name in METHODS if not name.startswith("site.")}
+
+
+def test_ctrl_c_ends_following_quietly(box):
+    env = {"PATH": os.environ["PATH"], "HOLDFAST_CONTROL": str(box.path), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "appliance.cli.main", "trace", "--follow"]
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 30
+        while not box.server.wanted("trace"):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "", "")
