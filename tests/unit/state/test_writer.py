@@ -271,6 +271,20 @@ def test_an_alarm_that_fails_does_not_end_the_writer(tmp_path: Path, monkeypatch
     engine.dispose()
 
 
+def test_a_disk_that_fails_is_left_alone_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "back_off_s", lambda attempt: 1000.0)
+    engine = open_engine(tmp_path / "missing" / "state.db")
+    writer = StateWriter(engine)
+    writer.start()
+    writer.bindings([change(1)])
+    wait_for(lambda: writer._failures > 0)
+    writer.bindings([change(2)])
+    assert writer.flush(0.5) is False
+    assert writer._failures == 1
+    assert writer.close() is False
+    engine.dispose()
+
+
 def test_back_off_doubles_to_a_limit_with_jitter() -> None:
     assert [back_off_s(attempt, lambda: 1.0) for attempt in (1, 2, 3, 7, 1000)] == [0.5, 1.0, 2.0, 30.0, 30.0]
     assert back_off_s(3, lambda: 0.0) == 1.0
