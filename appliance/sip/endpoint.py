@@ -145,6 +145,7 @@ class SipEndpoint:
         self._news: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
         self._news_waiting = False
         self._news_lock = threading.Lock()
+        self._woken = False
         self._serial = 0
         self._token = 0
         self._legs: dict[int, SipLeg] = {}
@@ -254,7 +255,10 @@ class SipEndpoint:
     def post(self, command: Callable[..., Any], *arguments: Any) -> None:
         """Run `command` on the SIP thread soon. Any thread."""
         self._commands.append((command, arguments))
-        lib.hf_wake()
+        # One wake-up per batch: each gives up the interpreter lock.
+        if not self._woken:
+            self._woken = True
+            lib.hf_wake()
 
     async def ask(self, question: Callable[..., Result], *arguments: Any) -> Result:
         """Run `question` on the SIP thread and wait for its answer."""
@@ -301,6 +305,7 @@ class SipEndpoint:
         self.to_loop(leg.tell, item)
 
     def _drain(self) -> None:
+        self._woken = False
         while self._commands:
             command, arguments = self._commands.popleft()
             try:
