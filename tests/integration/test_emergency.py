@@ -19,7 +19,7 @@ from tests.support.box import Box
 from tests.support.carrier import Call, Carrier, answer, refuse, silent, trying
 from tests.support.pjphone import PjPhone
 from tests.support.proc import wait_until
-from tests.support.rawsip import RawPeer
+from tests.support.rawsip import RawPeer, Received
 from tests.support.sipmsg import Message, sdp, token
 from tests.support.sites import ELINS, Document, add_number, add_trunk, civic, make_site, secret
 from tests.support.tone import PROOF, tone_fraction
@@ -90,7 +90,7 @@ def _assert_complete(invite: Message, place: str) -> None:
 def _rows(box: Box, table: str) -> int:
     """How many rows a table of the box's state has on the disk."""
     with contextlib.closing(sqlite3.connect(f"file:{box.data / 'state' / 'state.db'}?mode=ro", uri=True)) as database:
-        count: int = database.execute(f"select count(*) from {table}").fetchone()[0]  # noqa: S608 - a name of ours
+        count: int = database.execute(f"select count(*) from {table}").fetchone()[0]
         return count
 
 
@@ -155,7 +155,10 @@ def test_a_notice_in_status(scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    ["savp without a key", "no contact", "unknown require", "unusable sdp", "no sdp", "binary sdp", "sdp without audio", "proxy-require", "missing max-forwards", "other body"],
+    [
+        "no contact", "unknown require", "proxy-require", "missing max-forwards", "unusable sdp", "savp without a key", "no sdp", "binary sdp",
+        "sdp without audio", "other body",
+    ],
 )
 def test_a_broken_invite_goes_out_all_the_same(scene: Scene, fault: str) -> None:
     peer = scene.phone
@@ -312,7 +315,11 @@ def test_a_box_full_of_ordinary_calls_still_lets_911_out(box: Maker, carrier: Ma
     line: Carrier = carrier(FIRST)
     it: Box = box(add_number(_site(line), "+12025550150", "201"))
     ringing = opened.enter_context(RawPeer("127.0.0.1"))
-    ringing.on_request = lambda got: ringing.reply(got, 180 if got.message.method == "INVITE" else 200, to_tag=token()) and None
+
+    def ring(got: Received) -> None:
+        ringing.reply(got, 180 if got.message.method == "INVITE" else 200, to_tag=token())
+
+    ringing.on_request = ring
     own = f"sip:201@{it.sip[0]}"
     done = ringing.request("REGISTER", f"sip:{it.sip[0]}:{it.sip[1]}", it.sip, user="201", secret=secret(201), from_uri=own, to_uri=own)
     assert done.status == 200
@@ -329,5 +336,31 @@ def test_a_box_full_of_ordinary_calls_still_lets_911_out(box: Maker, carrier: Ma
     wait_until(refused, 10.0, "the box full")
     out = carrier("127.0.0.8").call(it.uri("911"), it.sip, from_uri="sip:202@x.test")
     _assert_complete(line.wait_call().invite, "annex")
+    out.wait_answer()
+    out.hangup()
+
+
+def test_a_trunk_full_of_ordinary_calls_still_takes_911(box: Maker, carrier: Maker) -> None:
+    line: Carrier = carrier(FIRST)
+    it: Box = box(_site(line, max_calls=1))
+    ordinary = carrier("127.0.0.8").call(it.uri("12025550199"), it.sip, from_uri=f"sip:201@{it.sip[0]}", user="201", secret=secret(201))
+    ordinary.wait_answer()
+    second = carrier("127.0.0.8").call(it.uri("12025550199"), it.sip, from_uri=f"sip:201@{it.sip[0]}", user="201", secret=secret(201))
+    assert second.wait_final().status == 503, "the trunk was not full"
+    out = carrier("127.0.0.9").call(it.uri("911"), it.sip, from_uri="sip:202@x.test")
+    _assert_complete(line.wait_call(1).invite, "annex")
+    out.wait_answer()
+    out.hangup()
+
+
+def test_a_trunk_that_wants_the_urn_gets_it(box: Maker, carrier: Maker) -> None:
+    line: Carrier = carrier(FIRST)
+    it: Box = box(_site(line, emergency_uri="urn"))
+    out = carrier("127.0.0.8").call(it.uri("911"), it.sip, from_uri="sip:202@x.test")
+    invite = line.wait_call().invite
+    assert invite.uri.startswith("urn:service:sos")
+    assert invite.uri_of("to").startswith("urn:service:sos")
+    assert ELINS[1] in invite.uri_of("from")
+    assert _place(invite)["FLR"] == "2"
     out.wait_answer()
     out.hangup()
