@@ -7,11 +7,6 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 LIFETIME = timedelta(days=3650)
 
 
@@ -20,6 +15,12 @@ def ensure_certificate(folder: Path, names: tuple[str, ...], addresses: tuple[st
     certificate, key = folder / "sip.crt", folder / "sip.key"
     if certificate.exists() and key.exists():
         return certificate, key
+    # Needed once in the life of a box, and 8 MB if it stays loaded.
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    from cryptography.x509.oid import NameOID  # noqa: PLC0415
+
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     private = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])

@@ -144,6 +144,8 @@ class Supervisor:
         os.set_blocking(read_end, False)
         env = dict(os.environ)
         env[READY_FD] = str(write_end)
+        # Many threads that allocate little: an arena each would only hold memory (glibc's mallopt, M_ARENA_MAX).
+        env.setdefault("MALLOC_ARENA_MAX", "2")
         env["HOLDFAST_RESCUE"] = "1" if child.restarts.rescue else "0"
         env["HOLDFAST_CRASHES"] = str(child.restarts.total)
         try:
