@@ -15,7 +15,7 @@ from appliance.app import logs
 from appliance.app.child import EXIT_AGAIN, HEARTBEAT_S, ParentLink
 from appliance.app.settings import Settings
 from appliance.app.wiring import Box
-from appliance.errors import HoldfastError
+from appliance.errors import DocumentError, HoldfastError
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,10 @@ def main() -> int:
         logs.set_up(settings.log)
         code = asyncio.run(_run(settings, parent))
     except HoldfastError as error:
+        if isinstance(error, DocumentError):
+            # The supervisor prints one sentence and its hint; the list belongs before it.
+            for problem in error.problems:
+                log.error("%s", problem)
         return parent.refuse(error)
     # pjsip's threads end with the process; nothing waits for them.
     sys.stdout.flush()
