@@ -619,6 +619,22 @@ def test_callers_learn_that_the_box_died_and_the_same_client_finds_the_next_box(
     asyncio.run(main())
 
 
+def test_the_same_waiting_client_finds_the_next_box(tmp_path):
+    async def main():
+        path = tmp_path / "control.sock"
+        with Client(path) as client:
+            for _ in range(2):
+                box = Box(path)
+                await box.server.start()
+                assert (await asyncio.to_thread(client.call, "status"))["role"] == "admin"
+                await box.server.close()
+                with pytest.raises(ControlError) as caught:
+                    await asyncio.to_thread(client.call, "status")
+                assert caught.value.code == "closed"
+
+    asyncio.run(main())
+
+
 def test_a_waiting_client_gives_up_in_time_on_a_box_that_hangs(tmp_path):
     path = tmp_path / "control.sock"
     with socket.socket(socket.AF_UNIX) as hanging:

@@ -205,6 +205,11 @@ def test_without_selector_the_latest_calls_come_newest_first_with_their_outcome(
     assert len(ring.snapshot().answer(limit=2)["calls"]) == 2
 
 
+def test_a_challenge_is_not_the_outcome_of_a_call():
+    ring = ring_of(*call(1, "1001", "1002")[:2])
+    assert [row["status"] for row in ring.snapshot().answer()["calls"]] == [0]
+
+
 def test_the_newest_messages_are_kept_within_the_limit_and_the_frame():
     ring = ring_of(*(entry(message("OPTIONS x SIP/2.0", "o@x"), number) for number in range(50)))
     found = ring.snapshot().answer("o@x", limit=10)
