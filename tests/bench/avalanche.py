@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tests.bench.common import Options, bench_box, extensions, register_users
+from tests.bench.common import FIRST, Options, bench_box, extensions, register_users
 from tests.bench.standing import standing_calls
 from tests.support.sipp import Sipp
 
@@ -16,7 +16,7 @@ CALLS = 20
 def run(options: Options) -> dict[str, Any]:
     """`longest_gap_ms`: the longest time between two packets at any of the 40 ends; `sender_late_ms`: how much of it may be the bench's own."""
     talking = extensions(2 * CALLS)
-    returning = extensions(PHONES, first=1000 + 2 * CALLS)
+    returning = extensions(PHONES, first=FIRST + 2 * CALLS)
     with bench_box(options, phones=2 * CALLS + PHONES) as (box, folder):
         with standing_calls(box, list(zip(talking[:CALLS], talking[CALLS:], strict=True))) as calls:
             time.sleep(2.0)

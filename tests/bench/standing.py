@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import cast
 
+from tests.bench.common import register_one
 from tests.bench.flock import Flock, FlockEnd
 from tests.support.box import Box
 from tests.support.carrier import Call, Carrier, answer
@@ -26,13 +27,7 @@ class Standing:
 
     def add(self, caller: str, called: str) -> None:
         """Register the called phone at our address and call it."""
-        contact = f"<sip:{called}@{self._far.ip}:{self._far.port}>"
-        aor = self.box.uri(called)
-        registrar = f"sip:{self.box.sip[0]}:{self.box.sip[1]}"
-        reply = self._far.request(
-            "REGISTER", registrar, self.box.sip, user=called, secret=secret(called), from_uri=aor, to_uri=aor, contact=contact, headers=[("Expires", "3600")]
-        )
-        assert reply.status == 200, reply.start
+        register_one(self.box, self._far, called)
         call = self._near.call(self.box.uri(called), self.box.sip, from_uri=self.box.uri(caller), user=caller, secret=secret(caller))
         call.wait_answer()
         self.calls.append(call)

@@ -53,6 +53,8 @@ class Call:
         self.final: Message | None = None
         """The final reply to an outgoing INVITE."""
         self.provisional: list[Message] = []
+        self.sent_at = 0.0
+        """When the last INVITE of an outgoing call was sent (monotonic seconds)."""
         self.call_id = self.invite.call_id
         self.local_tag = token("c")
         self.remote_tag = self.invite.param("from", "tag")
@@ -185,6 +187,7 @@ class Call:
             contact=self.carrier.contact(self.transport),
         )  # fmt: skip
         self.invite = parse(self._data)
+        self.sent_at = time.monotonic()
         self.carrier.send(self._data, self.target, self.transport)
 
     def _replies(self) -> list[Message]:
@@ -192,6 +195,13 @@ class Call:
             got.message for got in self.carrier.received[self._sent_at :]
             if not got.message.is_request and got.message.branch == self._branch and got.message.cseq[1] == "INVITE"
         ]  # fmt: skip
+
+    def reply_at(self, code: int) -> float:
+        """When the first reply with that status to the last INVITE arrived (monotonic seconds)."""
+        return next(
+            got.at for got in self.carrier.received[self._sent_at :]
+            if got.message.branch == self._branch and got.message.cseq[1] == "INVITE" and got.message.status == code
+        )  # fmt: skip
 
     def wait_ringing(self, timeout_s: float = 5.0) -> Message:
         """The first provisional reply above 100; early media's tone is started."""
