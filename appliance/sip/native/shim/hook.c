@@ -407,6 +407,8 @@ static pjsip_module hook_mod = { NULL, NULL, { "mod-hf-hook", 11 }, -1, PJSIP_MO
 /* responses are put right before the transaction layer hands them to the dialog */
 static pjsip_module fix_mod = { NULL, NULL, { "mod-hf-fix", 10 }, -1, PJSIP_MOD_PRIORITY_TSX_LAYER - 1, NULL, NULL, NULL, NULL, NULL, &on_rx_response, NULL, NULL, NULL };
 
+static void on_dropped(pjsip_tp_dropped_data *d);
+
 static void find_account(const pjsip_rx_data *rd, pjsua_acc_id *acc) { PJ_UNUSED_ARG(rd); if (next_acc >= 0 && pjsua_acc_is_valid(next_acc)) *acc = next_acc; next_acc = -1; }
 
 void hf_lan_account(int acc, int is_lan) { if (acc >= 0 && acc < PJSUA_MAX_ACC) lan_acc[acc] = (unsigned char)is_lan; }
@@ -421,6 +423,7 @@ int hf_hook_install(void)
     if (st == PJ_SUCCESS) st = pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &hook_mod);
     if (st == PJ_SUCCESS) st = pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &fix_mod);
     if (st == PJ_SUCCESS) st = pjsip_endpt_set_ext_resolver(pjsua_get_pjsip_endpt(), &names_resolver);
+    if (st == PJ_SUCCESS) st = pjsip_tpmgr_set_drop_data_cb(pjsip_endpt_get_tpmgr(pjsua_get_pjsip_endpt()), &on_dropped);
     pjsua_var.ua_cfg.cb.on_acc_find_for_incoming = &find_account;
     return st;
 }

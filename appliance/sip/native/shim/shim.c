@@ -4,6 +4,7 @@
 #include "names.c"
 #include "urn.c"
 #include "hook.c"
+#include "dropped.c"
 #include "request.c"
 #include "calls.c"
 #include "forward.c"
