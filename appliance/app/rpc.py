@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,10 +16,14 @@ from appliance.control import shapes
 from appliance.control.server import Peer
 from appliance.errors import DocumentError, NotFound
 from appliance.events.emergency import EmergencyNotice
+from appliance.sip._pj.config import host_text
 from appliance.site.validation import validate
+from appliance.types import Transport
 
 if TYPE_CHECKING:
     from appliance.app.wiring import Box
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[dict[str, Any], Peer], Awaitable[Any]]
 
@@ -31,6 +36,18 @@ def methods(box: Box) -> Mapping[str, Handler]:
 
     async def registrations(_: dict[str, Any], __: Peer) -> shapes.RegistrationsResult:
         return _registrations(box)
+
+    async def sign_in(params: dict[str, Any], peer: Peer) -> shapes.SignInResult:
+        snapshot = box.snapshot
+        known = snapshot.extensions.get(params["extension"])
+        if known is None or not known.devices:
+            raise NotFound(f"No device has the extension {params['extension']}", "`holdfast registrations` lists the extensions")
+        # Row E3: whoever looks at a password is on record.
+        log.warning("the SIP passwords of extension %s were shown to uid %d (pid %d)", known.extension, peer.uid, peer.pid)
+        entries = [snapshot.devices[device] for device in known.devices]
+        servers = list(dict.fromkeys(f"{host_text(a.ip)}:{a.port}" for a in box.endpoint.listening if a.transport is Transport.UDP))
+        devices: list[shapes.SignInShape] = [{"device": e.id, "name": e.display_name, "sip_user": e.sip_user, "secret": e.secret} for e in entries]
+        return {"domain": snapshot.realm, "servers": servers, "devices": devices}
 
     async def calls(_: dict[str, Any], __: Peer) -> shapes.CallsResult:
         now = time.time()
@@ -91,7 +108,8 @@ def methods(box: Box) -> Mapping[str, Handler]:
         return {"notice": _notice(box, found)}
 
     return {
-        "status": status, "registrations": registrations, "calls": calls, "calls.history": history, "calls.hangup": hangup, "trace": trace,
+        "status": status, "registrations": registrations, "devices.sign-in": sign_in, "calls": calls, "calls.history": history,
+        "calls.hangup": hangup, "trace": trace,
         "site.check": site_check, "site.load": site_load, "emergency.test": test, "emergency.notices": notices, "emergency.acknowledge": acknowledge,
     }  # fmt: skip
 

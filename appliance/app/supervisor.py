@@ -294,9 +294,10 @@ def welcome(settings: Settings, addresses: Sequence[str], revision: int, env: Ma
         transport, _, host_port = address.partition(":")
         registrars.setdefault(host_port, []).append(transport.upper())
     named = [f"{name}={shlex.quote(env[name])}" for name in ("HOLDFAST_DATA", "HOLDFAST_CONTROL") if env.get(name)]
-    command = " ".join([*named, _command("holdfast"), "status"])
+    command = " ".join([*named, _command("holdfast")])
     rows = [("register phones at", f"sip:{host_port} ({', '.join(kinds)})") for host_port, kinds in registrars.items()]
-    rows += [("data folder", str(settings.data)), ("control socket", str(settings.control)), ("status", command), ("stop", f"Ctrl-C, or kill {os.getpid()}")]
+    rows += [("data folder", str(settings.data)), ("control socket", str(settings.control)), ("status", f"{command} status")]
+    rows += [("phone sign-in", f"{command} sign-in EXTENSION"), ("stop", f"Ctrl-C, or kill {os.getpid()}")]
     lines = [f"Holdfast {version('holdfast')} is running" + (f" site revision {revision}" if revision else "") + ":"]
     shown = ""
     for title, text in rows:

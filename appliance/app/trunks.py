@@ -207,7 +207,7 @@ class TrunkService:
         hosts: dict[str, TrunkId] = {}
         for key, line in self._lines.items():
             targets = self._names.find(line.trunk.host, line.trunk.port, line.trunk.transport)
-            for target in targets:
+            for target in targets if line.trunk.enabled else ():
                 hosts.setdefault(target.ip, key)
             account = self._account(key, line, targets)
             if account != line.account:

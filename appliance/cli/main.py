@@ -11,6 +11,7 @@ import click
 from appliance.cli.calls import calls
 from appliance.cli.emergency import emergency
 from appliance.cli.registrations import registrations
+from appliance.cli.sign_in import sign_in
 from appliance.cli.site import site
 from appliance.cli.status import status
 from appliance.cli.trace import trace
@@ -25,7 +26,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (status, registrations, calls, trace, emergency, site):
+for command in (status, registrations, sign_in, calls, trace, emergency, site):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -173,6 +173,10 @@ class UnsubscribeParams(Params):
     subscription: int
 
 
+class SignInParams(Params):
+    extension: str = Field(min_length=1, max_length=64)
+
+
 class HistoryParams(Params):
     limit: int = Field(default=50, ge=1, le=1000)
 
@@ -233,6 +237,7 @@ def _table(*methods: Method) -> dict[str, Method]:
 METHODS = _table(
     Method("status"),
     Method("registrations"),
+    Method("devices.sign-in", SignInParams),
     Method("calls"),
     Method("calls.history", HistoryParams),
     Method("calls.hangup", HangupParams),

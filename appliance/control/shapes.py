@@ -123,6 +123,23 @@ class RegistrationsResult(TypedDict):
     absent: list[AbsentShape]
 
 
+class SignInShape(TypedDict):
+    """One device's SIP sign-in, in the clear."""
+
+    device: str
+    name: str
+    sip_user: str
+    secret: str
+
+
+class SignInResult(TypedDict):
+    """`servers` like `192.168.1.5:5060`: any of them serves as registrar and proxy (row E4)."""
+
+    domain: str
+    servers: list[str]
+    devices: list[SignInShape]
+
+
 class CallShape(TypedDict):
     """`state`: "new", "dialling", "ringing", "up" or "transferring", for `since_s` now."""
 

@@ -116,13 +116,15 @@ def test_a_literal_host_is_an_account_at_once() -> None:
     run(test)
 
 
-def test_disabled_trunks_stay_out_and_the_order_is_the_documents() -> None:
+def test_a_disabled_trunk_comes_last_unregistered_unasked_and_admits_nobody() -> None:
     async def test(b: Bench) -> None:
         await b.service.start()
-        b.service.apply(snapshot(b=trunk(), off=trunk("192.0.2.9", enabled=False), a=trunk("192.0.2.2")), BIND)
-        assert [a.id for a in b.endpoint.told[-1]] == [B, A]
+        off = trunk("192.0.2.9", enabled=False, username="site", secret="secret-of-off")
+        b.service.apply(snapshot(b=trunk(), off=off, a=trunk("192.0.2.2")), BIND)
+        accounts = b.endpoint.told[-1]
+        assert [a.id for a in accounts] == [B, A, "off"], "an emergency call tries it last"
+        assert accounts[-1].username == ""
         assert b.hosts == [{"192.0.2.1": B, "192.0.2.2": A}]
-        assert [row.id for row in b.service.states()] == [B, A]
 
     run(test)
 

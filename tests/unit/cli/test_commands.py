@@ -143,6 +143,17 @@ def test_registrations_lists_who_is_there_and_who_is_not(box):
     assert box.run("registrations").output == "No phone is registered.\n"
 
 
+@pytest.mark.row("E3")
+@pytest.mark.row("E4")
+def test_sign_in_shows_what_to_type_into_a_phone(box):
+    device = {"device": "da", "name": "Ann", "sip_user": "1001", "secret": "sesame-1001"}
+    box.answers["devices.sign-in"] = {"domain": "box.test", "servers": ["192.168.1.5:5060"], "devices": [device]}
+    shown = box.run("sign-in", "1001").output
+    assert box.asked == [("devices.sign-in", {"extension": "1001"})]
+    for word in ("Ann", "1001", "sesame-1001", "box.test", "192.168.1.5:5060"):
+        assert word in shown
+
+
 def test_calls_in_progress_and_past(box):
     box.answers["calls"] = {"calls": [call(), call(id="s-2", emergency=True, codec="", forwarded=False, state="ringing")]}
     output = box.run("calls").output
@@ -243,7 +254,7 @@ def test_json_is_the_answer_itself_and_ascii(box, words, method, answer):
 
 def test_no_box_is_one_sentence_with_a_hint_and_no_traceback(box, tmp_path):
     box.stop()
-    for words in (["status"], ["registrations"], ["calls"], ["trace"], ["trace", "--follow"], ["emergency", "test", "205"], ["emergency", "notices"]):
+    for words in (["status"], ["registrations"], ["sign-in", "1"], ["calls"], ["trace"], ["trace", "--follow"], ["emergency", "test", "205"], ["emergency", "notices"]):
         result = box.run(*words)
         assert result.exit_code == 1
         assert "No box answers at" in result.stderr
@@ -365,7 +376,7 @@ def test_every_method_has_a_command(box):
     """What the socket can do, the command can do (the site's methods are used by `holdfast site`)."""
     for answer in METHODS:
         box.answers[answer] = NotFound("x")
-    for words in (["status"], ["registrations"], ["calls"], ["calls", "--history", "1"], ["calls", "hangup", "x"], ["trace"], ["emergency", "test", "1"],
+    for words in (["status"], ["registrations"], ["sign-in", "1"], ["calls"], ["calls", "--history", "1"], ["calls", "hangup", "x"], ["trace"], ["emergency", "test", "1"],
                   ["emergency", "notices"], ["emergency", "acknowledge", "x"]):  # fmt: skip
         box.run(*words)
     assert {name for name, _ in box.asked} == {name for name in METHODS if not name.startswith("site.")}
