@@ -274,7 +274,11 @@ static void ready_emergency(pjsip_rx_data *rd)
     /* nothing in the request may stop the call: unknown extensions, a Contact left out, SDP that cannot be used (the 200 then carries our offer) */
     drop_headers(m, "Require"); drop_headers(m, "Proxy-Require");
     rd->msg_info.require = NULL;
+    /* sips: demands TLS to the end of the way; nobody is told to find a securer line first */
+    if (PJSIP_URI_SCHEME_IS_SIPS(m->line.req.uri)) pjsip_sip_uri_set_secure(pjsip_uri_get_uri(m->line.req.uri), PJ_FALSE);
     h = pjsip_msg_find_hdr(m, PJSIP_H_CONTACT, NULL);
+    if (h && tp_kind(rd->tp_info.transport) != 2 && !((pjsip_contact_hdr*)h)->star && ((pjsip_contact_hdr*)h)->uri && PJSIP_URI_SCHEME_IS_SIPS(((pjsip_contact_hdr*)h)->uri))
+        pjsip_sip_uri_set_secure(pjsip_uri_get_uri(((pjsip_contact_hdr*)h)->uri), PJ_FALSE);
     if (!h || ((pjsip_contact_hdr*)h)->star || !((pjsip_contact_hdr*)h)->uri) {
         pjsip_contact_hdr *c = pjsip_contact_hdr_create(rd->tp_info.pool); char b[128]; pj_str_t u;
         if (h) pj_list_erase(h);
