@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
 
 _FIRST, _LAST, _SLOT = 10400, 19800, 200
 """Below the ephemeral range (32768 up) and the box's own RTP ports (20000 up), so that nobody takes one in between."""
+_lock = threading.Lock()
 _next = _FIRST + (os.getpid() * _SLOT) % (_LAST - _FIRST)
 
 
@@ -24,15 +26,16 @@ def _free(port: int, ip: str) -> bool:
 def free_run(count: int, ip: str = "127.0.0.1", multiple_of: int = 2) -> int:
     """The first of `count` consecutive ports free for both UDP and TCP; every call gives different ones until the range wraps."""
     global _next  # noqa: PLW0603 - one counter per test process is the point
-    for _ in range((_LAST - _FIRST) // multiple_of):
-        first = -(-_next // multiple_of) * multiple_of
-        if first + count > _LAST:
-            _next = _FIRST
-            continue
-        if all(_free(port, ip) for port in range(first, first + count)):
-            _next = first + count
-            return first
-        _next = first + multiple_of
+    with _lock:
+        for _ in range((_LAST - _FIRST) // multiple_of):
+            first = -(-_next // multiple_of) * multiple_of
+            if first + count > _LAST:
+                _next = _FIRST
+                continue
+            if all(_free(port, ip) for port in range(first, first + count)):
+                _next = first + count
+                return first
+            _next = first + multiple_of
     raise AssertionError(f"no {count} free ports in a row between {_FIRST} and {_LAST}")
 
 
