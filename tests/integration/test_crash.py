@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from appliance.site.store import SiteStore
 from tests.integration.conftest import BoxMaker
 from tests.support.box import Box
 from tests.support.carrier import Carrier
@@ -133,6 +134,41 @@ def test_three_crashes_in_a_minute_are_rescue_until_a_site_is_loaded(box: BoxMak
     count = len(carrier.calls)
     dial(running, caller, "12025550199").wait_answer().hangup()
     assert len(carrier.calls) == count + 1
+
+
+def test_rescue_runs_the_last_revision_that_ran_well(box: BoxMaker, people: tuple[Carrier, ...]) -> None:
+    carrier, caller, callee = people
+    site = site_with(carrier)
+    running = box(site, supervised=True)
+    # What the engine does by itself once a revision has run for a minute.
+    SiteStore(running.data / "site").mark_good(1)
+    del site["devices"]["phone-202"]
+    assert running.load(site | {"name": "Bad"})["revision"] == 2
+    assert register(running, callee, "202").status == 403
+    for _ in range(3):
+        pid = running.kill9()
+        running.wait_back(other_than=pid)
+    status = running.status()
+    assert (status["mode"], status["revision"], status["site"]) == ("rescue", 1, "Test site")
+    assert register(running, callee, "202").status == 200
+    dial(running, caller, "202").wait_answer().hangup()
+    emergency_goes_out(running, caller, carrier)
+
+
+def test_the_dispatchers_call_back_finds_the_phone_after_a_kill(box: BoxMaker, people: tuple[Carrier, ...]) -> None:
+    carrier, caller, _ = people
+    running = box(site_with(carrier), supervised=True)
+    assert register(running, caller, "201").status == 200
+    emergency_goes_out(running, caller, carrier)
+    elin = running.status()["emergency"]["last"]["callback_number"]
+    assert elin
+    time.sleep(0.3)
+    pid = running.kill9()
+    running.wait_back(other_than=pid)
+    count = len(caller.calls)
+    back = carrier.call(running.uri(elin), running.sip).wait_answer()
+    assert caller.wait_call(count).invite.is_request
+    back.hangup()
 
 
 @pytest.mark.parametrize("fault", ["full", "read-only"])
