@@ -22,6 +22,8 @@ from tests.support.sites import Document, add_trunk, make_site, secret
 from tests.support.wellbeing import own_address, register
 
 BACK_S = 5.0
+DURABLE_S = 0.25
+"""A new contact is on disk so long after its 200 OK."""
 
 
 def site_with(carrier: Carrier) -> Document:
@@ -86,6 +88,28 @@ def test_killed_at_random_moments_it_is_back_within_5_s_and_rings_who_has_not_re
         ringing.wait("BYE")
     assert running.status()["crashes"] == 2
     assert running.status()["mode"] == "normal"
+
+
+def test_what_was_registered_a_quarter_second_before_the_kill_is_known_after_it(box: BoxMaker) -> None:
+    running = box(make_site(60))
+    chance = random.Random(250)
+    agreed: dict[str, float] = {}
+    waiting = iter(range(201, 261))
+    for _ in range(3):
+        with RawPeer(own_address()) as peer:
+            until = time.monotonic() + chance.uniform(0.3, 1.0)
+            while time.monotonic() < until and (extension := next(waiting, None)) is not None:
+                assert register(running, peer, str(extension)).status == 200
+                agreed[str(extension)] = time.monotonic()
+                time.sleep(0.02)  # spread over the time before the kill
+        running.kill9()
+        killed = time.monotonic()
+        running.start()
+        known = {row["sip_user"] for row in running.registrations()}
+        durable = {extension for extension, at in agreed.items() if killed - at > DURABLE_S}
+        assert durable
+        assert durable <= known, f"lost: {durable - known}"
+        agreed = {extension: at for extension, at in agreed.items() if extension in known}
 
 
 def test_a_kill_during_calls_leaves_the_next_ones_working(box: BoxMaker, people: tuple[Carrier, ...]) -> None:
