@@ -49,6 +49,8 @@ EMERGENCY_LEGS = 16
 NEWS_LIMIT = 20_000
 QUIET_S, QUIET_CHECK_S = 15.0, 5.0
 """A leg without a single RTP packet for so long is asked for a sign of life (OPTIONS in the dialog, 32 s at most): gone within 60 s in all."""
+DIGIT_GAP_MS = 200
+"""More than the pause the library leaves between the digits it sends."""
 HEADERS = (
     "P-Asserted-Identity",
     "P-Preferred-Identity",
@@ -190,6 +192,7 @@ class SipEndpoint:
             if now - ticked >= 1.0:
                 ticked = now
                 self._tick(now)
+                self._forward_again(now)
             if now - checked >= QUIET_CHECK_S:
                 checked = now
                 self._look_for_vanished(now)
@@ -458,8 +461,16 @@ class SipEndpoint:
             lib.hf_call_hold(leg.call, int(on))
 
     def do_digits(self, leg: SipLeg, digits: str, info: bool, duration_ms: int) -> None:
-        if leg.call >= 0:
-            lib.hf_call_dtmf(leg.call, digits.encode(), int(info), duration_ms)
+        if leg.call < 0:
+            return
+        if not info and leg.joined is not None:
+            # While RTP is forwarded our own stream is silent, and digits of ours would be, too.
+            now = time.monotonic()
+            leg.bridged_until_s = max(now, leg.bridged_until_s) + len(digits) * (duration_ms + DIGIT_GAP_MS) / 1000
+            self._rejoin(leg)
+        # A phone that did not offer telephone-event gets INFO.
+        if lib.hf_call_dtmf(leg.call, digits.encode(), int(info), duration_ms) and not info:
+            lib.hf_call_dtmf(leg.call, digits.encode(), 1, duration_ms)
 
     def do_refer(self, leg: SipLeg, target: str, headers: tuple[tuple[str, str], ...]) -> None:
         if leg.call >= 0 and lib.hf_call_refer(leg.call, target.encode(), header_lines(headers)):
@@ -498,7 +509,14 @@ class SipEndpoint:
     def _rejoin(self, leg: SipLeg) -> None:
         other = leg.joined
         if other is not None and leg.call >= 0 and other.call >= 0:
-            lib.hf_join(leg.call, other.call, 1)
+            bridged = leg.bridged or other.bridged or max(leg.bridged_until_s, other.bridged_until_s) > 0
+            lib.hf_join(leg.call, other.call, int(not bridged))
+
+    def _forward_again(self, now: float) -> None:
+        """Digits of ours are out: the legs that were taken to the bridge for them go back."""
+        for leg in [leg for leg in self._legs.values() if 0 < leg.bridged_until_s <= now]:
+            leg.bridged_until_s = 0.0
+            self._rejoin(leg)
 
     def _do_part(self, a: SipLeg, b: SipLeg) -> None:
         if a.joined is b:
@@ -508,9 +526,8 @@ class SipEndpoint:
 
     def _do_forwarding(self, allowed: bool, legs: tuple[SipLeg, ...]) -> None:
         for leg in legs:
-            other = leg.joined
-            if other is not None and leg.call >= 0 and other.call >= 0:
-                lib.hf_join(leg.call, other.call, int(allowed))
+            leg.bridged = not allowed
+            self._rejoin(leg)
 
     def _do_request(
         self, token: int, method: str, target: str, account: Address | TrunkId, headers: tuple[tuple[str, str], ...], body: bytes, content_type: str
@@ -652,7 +669,7 @@ class SipEndpoint:
         figures = ffi.new("double[10]")
         # Through the bridge a digit does not pass by itself; forwarded RTP carries it along.
         if other is not None and other.call >= 0 and not info and not (lib.hf_stats(leg.call, figures) and figures[7]):
-            lib.hf_call_dtmf(other.call, digit.encode(), 0, max(60, min(duration_ms, 1000)))
+            self.do_digits(other, digit, False, max(60, min(duration_ms, 1000)))
 
     # ---- peers that are gone -------------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ class SipLeg:
         "_endpoint",
         "_receiver",
         "answered",
+        "bridged",
+        "bridged_until_s",
         "call",
         "call_id",
         "dialled",
@@ -56,6 +58,8 @@ class SipLeg:
         self.ringing = False  # (sip)
         self.vanished = False  # (sip)
         self.joined: SipLeg | None = None  # (sip)
+        self.bridged = False  # (sip) its audio is needed here: never forwarded
+        self.bridged_until_s = 0.0  # (sip) digits of ours are on their way: not forwarded until then
         self.quiet_rx, self.quiet_since_s, self.probe_at_s = 0, 0.0, 0.0  # (sip) watch for a vanished peer
 
     def __repr__(self) -> str:
