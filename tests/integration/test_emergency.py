@@ -16,7 +16,7 @@ import pytest
 
 from appliance.emergency import journal
 from tests.support.box import Box
-from tests.support.carrier import Call, Carrier, answer, refuse, silent, trying
+from tests.support.carrier import Call, Carrier, answer, answer_despite_cancel, refuse, silent, trying
 from tests.support.pjphone import PjPhone
 from tests.support.proc import wait_until
 from tests.support.rawsip import RawPeer, Received
@@ -102,7 +102,13 @@ def _end(out: Call) -> None:
 # ---- who, and how it is dialled --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dialled", ["sip:911@{}", "sip:9911@{}", "tel:911", "urn:service:sos", "urn:service:sos.fire", "sip:112@{}", "sip:911@{};user=phone"])
+@pytest.mark.parametrize(
+    "dialled",
+    [
+        "sip:911@{}", "sip:9911@{}", "tel:911", "urn:service:sos", "urn:service:sos.fire", "URN:service:sos", "sip:112@{}", "sip:911@{};user=phone",
+        "sip:911@other.example", "sips:911@{}", "SIP:911@{}", "tel:911;phone-context=+1", "sip:%39%31%31@{}", "sip:911;phone-context=%2b1@{};user=phone",
+    ],
+)
 def test_every_written_form_from_a_phone_that_is_not_registered(scene: Scene, dialled: str) -> None:
     out, call = scene.dial(dialled.format(f"{scene.box.sip[0]}:{scene.box.sip[1]}"), "202")
     _assert_complete(call.invite, "annex")
@@ -364,3 +370,65 @@ def test_a_trunk_that_wants_the_urn_gets_it(box: Maker, carrier: Maker) -> None:
     assert _place(invite)["FLR"] == "2"
     out.wait_answer()
     out.hangup()
+
+
+@pytest.mark.parametrize("kind", ["baresip", "linphone"])
+def test_other_makes_of_phone_reach_the_dispatcher(scene: Scene, phone: Maker, tmp_path: Path, kind: str) -> None:
+    caller = phone("caller", kind)
+    caller.register("202", secret(202), scene.box.sip)
+    index = len(scene.carrier.calls)
+    caller.dial(scene.box.uri("911"))
+    call = scene.carrier.wait_call(index)
+    _assert_complete(call.invite, "annex")
+    wait_until(lambda: len(call.rtp.packets) > 275, 10.0, "sound from the phone")
+    assert tone_fraction(call.record(tmp_path / "heard.wav")) >= PROOF
+    call.hangup()
+
+
+@pytest.mark.parametrize(("scheme", "transport"), [("sip", "tcp"), ("sip", "tls"), ("sips", "tls")])
+def test_over_other_transports(scene: Scene, scheme: str, transport: str) -> None:
+    index = len(scene.carrier.calls)
+    target = scene.box.tls if transport == "tls" else scene.box.sip
+    with Carrier("127.0.0.7") as caller:
+        out = caller.call(f"{scheme}:911@{target[0]}:{target[1]};transport={transport}", target, from_uri="sip:202@x.test", transport=transport)
+        _assert_complete(scene.carrier.wait_call(index).invite, "annex")
+        _end(out)
+
+
+def test_ten_at_once(scene: Scene) -> None:
+    index = len(scene.carrier.calls)
+    callers = [scene.phone.call(scene.box.uri("911"), scene.box.sip, from_uri="sip:202@x.test") for _ in range(10)]
+    for number in range(10):
+        _assert_complete(scene.carrier.wait_call(index + number).invite, "annex")
+    for out in callers:
+        _end(out)
+    scene.box.wait_idle()
+
+
+def test_a_caller_who_hangs_up_while_it_rings(scene: Scene) -> None:
+    scene.carrier.plan = [answer(after_s=30)]
+    try:
+        out, call = scene.dial(scene.box.uri("911"), "202")
+        wait_until(lambda: call.status == 180, 5.0, "ringing at the carrier")
+        out.wait_ringing()
+        out.cancel()
+        call.wait("CANCEL")
+        assert out.wait_final().status == 487
+    finally:
+        scene.carrier.plan = [answer()]
+    scene.box.wait_idle()
+    assert scene.box.status()["emergency"]["last"]["outcome"] == "abandoned"
+
+
+def test_an_answer_that_comes_too_late_is_released(two: tuple[Box, Carrier, Carrier], carrier: Maker) -> None:
+    it, first, second = two
+    first.plan = [answer_despite_cancel(5.0)]
+    out = carrier().call(it.uri("911"), it.sip, from_uri="sip:202@x.test")
+    late = first.wait_call()
+    live = second.wait_call(timeout_s=8.0)
+    out.wait_answer()
+    late.wait("BYE", 8.0)
+    assert late.error is None, late.error
+    assert not live.has("BYE")
+    out.hangup()
+    it.wait_idle()
