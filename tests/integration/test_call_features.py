@@ -307,3 +307,49 @@ def test_an_attended_transfer_joins_the_other_two(box: BoxMaker, phone: PhoneMak
         ("201", "202", "answered"),
         ("202", "203", "answered"),
     ]
+
+
+# ---- peers that vanish, transports, records ------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("who", ["caller", "called"])
+def test_a_killed_phone_ends_the_call_within_a_minute(box: BoxMaker, phone: PhoneMaker, who: str) -> None:
+    """SIGKILL, no BYE: no RTP for 15 s, then no answer to OPTIONS."""
+    home = box(make_site(2))
+    caller, called = _registered(phone, home, 201), _registered(phone, home, 202)
+    call, answered = _talking(home, caller, called, "202")
+    victim, survivor = (caller, answered) if who == "caller" else (called, call)
+    began = time.monotonic()
+    victim.kill()
+    survivor.wait("DISCONNECTED", 62)
+    assert time.monotonic() - began <= 60
+    home.wait_idle()
+    assert _one_record(home) == ("internal", "201", "202", "answered", 200)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_a_secure_or_tcp_phone_and_a_plain_one_hear_each_other(box: BoxMaker, phone: PhoneMaker, transport: str) -> None:
+    home = box(make_site(2))
+    server = home.tls if transport == "tls" else home.sip
+    secure: PjPhone = phone("p201", srtp=transport == "tls")
+    assert secure.register("201", secret(201), server, transport=transport).ok
+    plain = _registered(phone, home, 202)
+    there = secure.call(f"sip:202@{server[0]}:{server[1]};transport={transport}").wait("CONFIRMED")
+    at_plain = plain.incoming().wait("CONFIRMED")
+    for each in (there, at_plain):
+        _more_tone_of(each, 1.2)
+    assert b"RTP/AVP" in at_plain.message.body
+    assert b"crypto" not in at_plain.message.body
+    there.hangup()
+    at_plain.wait("DISCONNECTED")
+    back = plain.call(home.uri("201")).wait("CONFIRMED")
+    at_secure = secure.incoming().wait("CONFIRMED")
+    for each in (back, at_secure):
+        _more_tone_of(each, 1.2)
+    back.hangup()
+    at_secure.wait("DISCONNECTED")
+    for each in (there, at_plain, back, at_secure):
+        assert _tail_fraction(each.recording, 1) >= PROOF
+    log = (secure.folder / "pjsua.log").read_text(errors="replace")
+    assert log.count("SRTP started, keying=SDES") == (2 if transport == "tls" else 0)
