@@ -98,6 +98,12 @@ def test_an_unresolvable_host_in_the_sdp_takes_no_time(box: Box, caller: Carrier
     box.wait_idle()
 
 
+def test_an_address_of_the_other_family_is_where_it_came_from(box: Box, caller: Carrier, callee: Carrier) -> None:
+    call = dial(box, caller, session(caller.ip, "m=audio 40000 RTP/AVP 0 8", "c=IN IP6 2001:db8::1")).wait_answer()
+    call.hangup()
+    box.wait_idle()
+
+
 def test_a_contact_with_a_host_name_is_where_it_came_from(box: Box, caller: Carrier, opened: contextlib.ExitStack) -> None:
     phone = opened.enter_context(Carrier(own_address(), 5060))
     assert register(box, phone, "203", contact="<sip:203@desk-phone.invalid:5060>").status == 200
@@ -131,6 +137,32 @@ def _invite_with_contact(box: Box, caller: Carrier, contact: str) -> str:
     )  # fmt: skip
     caller.send(ack, box.sip)
     return answer.call_id
+
+
+ODD = {
+    "none": "", "garbage": "garbage", "video": "m=video 40000 RTP/AVP 96\r\na=rtpmap:96 H264/90000", "port 0": "m=audio 0 RTP/AVP 0",
+    "savp": "m=audio 40000 RTP/SAVP 0",
+    "unknown codec": "m=audio 40000 RTP/AVP 96\r\na=rtpmap:96 SECRET/48000", "ipv6": "m=audio 40000 RTP/AVP 0\r\nc=IN IP6 2001:db8::1",
+    "host": "m=audio 40000 RTP/AVP 0\r\nc=IN IP4 phone.invalid", "two": "m=audio 40000 RTP/AVP 0\r\nm=audio 40002 RTP/AVP 8",
+    "many": f"m=audio 40000 RTP/AVP {' '.join(map(str, range(96, 127)))} 0", "long": "m=audio 40000 RTP/AVP 0\r\na=x:" + "y" * 7000,
+    "very long": "m=audio 40000 RTP/AVP 0\r\na=x:" + "y" * 30000, "inactive": "m=audio 40000 RTP/AVP 0\r\na=inactive", "t38": "m=image 40000 udptl t38",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_no_sdp_stops_an_emergency_call(box: Box, caller: Carrier, opened: contextlib.ExitStack, odd: str) -> None:
+    """From a phone that is not registered; without a usable offer the box makes its own."""
+    carrier = opened.enter_context(Carrier(own_address(), 5060))
+    box.load(add_trunk(make_site(4), "out", carrier.ip, 5060, health_seconds=0))
+    body = session(caller.ip, *ODD[odd].split("\r\n")) if ODD[odd] not in ("", "garbage") else ODD[odd]
+    call = caller.call(box.uri("911"), box.sip, from_uri=box.uri("stranger"), body=body)
+    arrived = carrier.wait_call()
+    assert arrived.at - call.at < 1.0
+    assert arrived.invite.media()[1]
+    arrived.wait("ACK")
+    assert call.wait_final().status == 200
+    call.hangup()
+    box.wait_idle()
 
 
 def test_behind_a_dead_name_server_names_cost_nobody_time(site_net: Callable[..., SiteNet], opened: contextlib.ExitStack, tmp_path: Path) -> None:

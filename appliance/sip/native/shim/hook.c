@@ -110,8 +110,8 @@ static void fix_sdp(pjsip_rx_data *rd)
     src.slen = strlen(rd->pkt_info.src_name);
     for (i = 0; i <= info->sdp->media_count; i++) {
         c = i ? info->sdp->media[i - 1]->conn : info->sdp->conn;
-        /* symmetric RTP takes over from the packet's source as soon as sound arrives */
-        if (c && !is_literal(&c->addr)) { pj_strdup(rd->tp_info.pool, &c->addr, &src); c->addr_type = pj_str(strchr(rd->pkt_info.src_name, ':') ? "IP6" : "IP4"); }
+        /* a name, or an address of the family this leg does not speak; symmetric RTP takes over from the packet's source as soon as sound arrives */
+        if (c && (!is_literal(&c->addr) || !memchr(c->addr.ptr, ':', c->addr.slen) != !strchr(rd->pkt_info.src_name, ':'))) { pj_strdup(rd->tp_info.pool, &c->addr, &src); c->addr_type = pj_str(strchr(rd->pkt_info.src_name, ':') ? "IP6" : "IP4"); }
     }
 }
 
