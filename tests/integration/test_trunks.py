@@ -146,6 +146,31 @@ def test_international_calls_are_barred_until_the_site_allows_them(box: Maker, c
     assert _dial(phone, it, "+4930901820").wait_final().status == 403
 
 
+def test_a_source_network_of_the_trunk_is_let_in(box: Maker, carrier: Maker) -> None:
+    line, gateway, phone = carrier(FIRST), carrier("127.0.44.5"), carrier(LAN)
+    it: Box = box(_site(line, networks=["127.0.44.0/24"]))
+    _register(phone, it)
+    come = gateway.call(it.uri(DID), it.sip, from_uri="sip:+12025550123@127.0.44.5")
+    assert "+12025550123" in phone.wait_call().invite.uri_of("from")
+    come.wait_answer().hangup()
+
+
+def test_a_trunk_over_tcp_both_ways(box: Maker, carrier: Maker) -> None:
+    line, phone = carrier(FIRST), carrier(LAN)
+    it: Box = box(_site(line, transport="tcp"))
+    _register(phone, it)
+    _dial(phone, it, "2025550199").wait_answer().hangup()
+    assert line.wait_call().transport == "tcp"
+    assert "transport=tcp" in line.wait_call().invite.uri_of("contact").lower()
+    come = line.call(it.uri(DID), it.sip, transport="tcp", from_uri=f"sip:+12025550123@{FIRST}")
+    phone.wait_call()
+    come.wait_answer().hangup()
+    # Emergency calls take the same way, location and all.
+    out = _dial(phone, it, "911")
+    assert line.wait_call(1).invite.part("application/pidf+xml")
+    out.wait_answer().hangup()
+
+
 # ---- failover ----------------------------------------------------------------------------------------------------
 
 
