@@ -18,6 +18,7 @@ from appliance.emergency import journal
 from tests.support.box import Box
 from tests.support.carrier import Call, Carrier, answer, answer_despite_cancel, refuse, silent, trying
 from tests.support.pjphone import PjPhone
+from tests.support.ports import free_port
 from tests.support.proc import wait_until
 from tests.support.rawsip import RawPeer, Received
 from tests.support.sipmsg import Message, sdp, token
@@ -285,6 +286,18 @@ def test_a_failing_path_gives_way_at_once(two: tuple[Box, Carrier, Carrier], car
     dead, live = first.wait_call(), second.wait_call()
     _assert_complete(live.invite, "annex")
     assert live.at - dead.at < 3.0, "the second path waited although the first had failed"
+    out.wait_answer()
+    out.hangup()
+
+
+def test_a_path_over_tcp_that_nobody_listens_on_gives_way(box: Maker, carrier: Maker) -> None:
+    second: Carrier = carrier(SECOND)
+    site = make_site(2)
+    add_trunk(site, "trunk1", FIRST, free_port(FIRST), transport="tcp", health_seconds=0)
+    add_trunk(site, "trunk2", second.ip, second.port, health_seconds=0)
+    it: Box = box(site)
+    out = carrier().call(it.uri("911"), it.sip, from_uri="sip:202@x.test")
+    _assert_complete(second.wait_call(timeout_s=8.0).invite, "main")
     out.wait_answer()
     out.hangup()
 

@@ -14,6 +14,7 @@ from tests.support.carrier import Call, Carrier, answer, refuse, silent
 from tests.support.net import SiteNet
 from tests.support.pjphone import PjPhone
 from tests.support.proc import wait_until
+from tests.support.sipmsg import Message, authorization, challenge_of
 from tests.support.sites import ELINS, MAIN_NUMBER, Document, add_number, add_trunk, make_site, secret
 from tests.support.tone import PROOF, tone_fraction
 
@@ -73,6 +74,24 @@ def test_a_registering_trunk_registers_and_carries_calls_both_ways(box: Maker, c
     line.send(data, it.sip)
     ringing = phone.wait_call()
     assert "+12025550123" in ringing.invite.uri_of("from")
+
+
+@pytest.mark.parametrize("dialled", ["2025550199", "911"])
+def test_a_carrier_that_challenges_the_invite_gets_its_answer(box: Maker, carrier: Maker, dialled: str) -> None:
+    line: Carrier = carrier(FIRST)
+    challenge = 'Digest realm="carrier.example", nonce="abcdef0123456789", algorithm=MD5, qop="auth"'
+    line.plan = [refuse(407, headers=[("Proxy-Authenticate", challenge)]), answer()]
+    it: Box = box(_site(line, username="box-user", secret="box-secret"))
+    line.wait_registered()
+    out = _dial(carrier(LAN), it, dialled)
+    first, again = line.wait_call().invite, line.wait_call(1).invite
+    parts = challenge_of(Message("SIP/2.0 407 -", [("proxy-authenticate", again.header("proxy-authorization"))]))
+    asked = {"realm": "carrier.example", "nonce": "abcdef0123456789", "algorithm": "MD5", "qop": "auth"}
+    right = authorization(asked, "INVITE", parts["uri"], "box-user", "box-secret", nc=int(parts["nc"], 16), cnonce=parts["cnonce"])
+    assert parts["response"] == challenge_of(Message("SIP/2.0 407 -", [("proxy-authenticate", right)]))["response"]
+    assert again.call_id == first.call_id
+    assert again.body == first.body or dialled != "911"
+    out.wait_answer().hangup()
 
 
 def test_a_refused_registration_is_told_in_status(box: Maker, carrier: Maker) -> None:
