@@ -41,6 +41,8 @@ class CallRecord:
     codec: str
     near: MediaStats | None = None
     far: MediaStats | None = None
+    emergency: bool = False
+    """To the emergency services, or their call back."""
     test: bool = False
     dialogs: tuple[str, ...] = ()
     """Call-IDs of every leg it had, the caller's first."""

@@ -59,6 +59,7 @@ class EmergencyCall(Session):
         self._sent: dict[int, tuple[Leg, Send]] = {}
         self._codecs: dict[LegId, str] = {}
         self._made_room: set[str] = set()
+        self._announced = False
 
     # ---- start ----
 
@@ -94,7 +95,17 @@ class EmergencyCall(Session):
         paths = self._try("paths", self._paths, tuple(Path(key) for key in self._snapshot.site.trunks))
         self._route = EmergencyRoute(paths, call_id=self.call_id, jitter=random.random())  # noqa: S311 - no secret
         self._carry_out(self._route.start(self._now()))
+        self._announce()
         self._notify()
+
+    def _announce(self) -> None:
+        """Once, and only when the INVITE has left or never will."""
+        if not self._announced:
+            self._announced = True
+            super()._announce()
+
+    def _publish(self, event: object) -> None:
+        self._try("event", lambda: self._context.publish(event), None)
 
     def _paths(self) -> tuple[Path, ...]:
         return emergency_paths(self._service, self._snapshot, self._help.failing, self._help.last_good())
@@ -290,6 +301,7 @@ class EmergencyCall(Session):
     def _write_record(self) -> None:
         self._try("ending the callback window", self._end_callback, None)
         self._write("ended", answered=self.answered, notes=self._notes)
+        self._announce()
         if self.answered is not None:
             self._notify(outcome="ended")
         elif self._end is not None and self._end.by == "caller":

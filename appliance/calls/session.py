@@ -17,6 +17,7 @@ from appliance.calls.live import CallState, LiveCall
 from appliance.calls.plan import GONE, Branch, Outcome, Plan
 from appliance.calls.refer import NO_DIALOG, NOT_YOURS, EmergencyTarget, blind_target, psap_target, recall_plan
 from appliance.calls.transfer import Transfer, TransferState, parse_replaces
+from appliance.events.calls import CallAnswered, CallStarted
 from appliance.sip.api import Answered, Digit, Ended, Invite, Leg, MediaChanged, MediaStats, News, TransferRequested
 from appliance.types import DeviceId, TrunkId
 
@@ -100,7 +101,21 @@ class Session(CallCore):
     def _begin(self) -> None:
         self._adopt(self.near.leg)
         self._change("invite", CallState.DIALLING)
+        self._announce()
         self._reach(self._plan, self.near)
+
+    def _announce(self) -> None:
+        """Put on the bus that this call has begun."""
+        caller, plan, invite = self._caller, self._plan, self.invite
+        self._publish(
+            CallStarted(
+                self.started, self.id, self.call_id, self._direction, caller.number, caller.name, plan.callee, invite.uri_user, caller.device, invite.trunk,
+                self.emergency,
+            )
+        )  # fmt: skip
+
+    def _publish(self, event: object) -> None:
+        self._context.publish(event)
 
     def _reach(self, plan: Plan, waiting: Party) -> None:
         self._attempt = Attempt(self, plan, waiting, self._now)
@@ -151,6 +166,7 @@ class Session(CallCore):
                 codec=self._codec(),
                 near=self._stats[0],
                 far=self._stats[1],
+                emergency=self.emergency,
                 test=self.invite.test_call,
                 notes=tuple(self._notes),
             )
@@ -203,6 +219,7 @@ class Session(CallCore):
         if minutes and not self.emergency:
             self._set_timer("limit", self._now() + minutes * 60)
         self._change("answered", CallState.UP)
+        self._publish(CallAnswered(self.answered, self.id, winner.number or self._plan.callee, winner.device, winner.trunk or self.invite.trunk))
 
     def on_missed(self, outcome: Outcome) -> None:
         if self._transfer is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,7 +15,9 @@ from appliance.sip.digest import DigestAuth, Outcome, Reason
 from appliance.sip.messages import Reply, Request
 from appliance.sip.registrar.register import Registrar
 from appliance.site.snapshot import DeviceEntry, Snapshot
-from appliance.types import DeviceId, TrunkId
+from appliance.types import Address, DeviceId, TrunkId
+
+log = logging.getLogger(__name__)
 
 SCORE_LIMIT = 400.0
 """What one source may cost before it is refused: a challenge left unanswered costs 1, a wrong password 5; 20 are forgiven every second."""
@@ -66,9 +69,11 @@ class Refused:
     method: str
     reason: str
     username: str
-    source: str
+    source: Address
     user_agent: str
     at_s: float
+    code: int
+    """The SIP status it was answered with."""
 
 
 @dataclass(slots=True)
@@ -144,14 +149,16 @@ class Admission:
 
     def _emergency(self, request: Request, service: Service, now: float) -> Admitted:
         """No challenge, no limit. The device is found as well as can be, for its place: right password, else its registration, else what it calls itself."""
-        trunk = self._trunk_of(request)
         asked = service.number or service.urn
+        trunk: TrunkId | None = None
         device: DeviceEntry | None = None
-        if request.credentials:
-            verdict = self.digest.verify(request, self._lookup, now)
-            device = verdict.identity
-        if device is None:
-            device = self._registered_at(request, now) or self._lookup(request.from_user)
+        try:
+            trunk = self._trunk_of(request)
+            if request.credentials:
+                device = self.digest.verify(request, self._lookup, now).identity
+            device = device or self._registered_at(request, now) or self._lookup(request.from_user)
+        except Exception:  # a fault in finding out who calls must not cost the call
+            log.exception("an emergency call from %s goes out, its device could not be told", request.source)
         if device is not None:
             return Admitted(Origin.DEVICE, device=device.id, service=asked, test_call=service.kind == "test")
         if trunk is not None:
@@ -179,8 +186,9 @@ class Admission:
     def _register(self, request: Request, now: float) -> Reply:
         verdict = self.digest.verify(request, self._lookup, now)
         if verdict.outcome is not Outcome.OK or verdict.identity is None:
-            self._count(request, verdict.outcome, verdict.reason, verdict.username, now)
-            return self.digest.answer(verdict, now, request.source, self._offered(request))
+            reply = self.digest.answer(verdict, now, request.source, self._offered(request))
+            self._count(request, verdict.outcome, verdict.reason, verdict.username, now, reply.code)
+            return reply
         self._cost(request.source.ip, -SUCCESS_CREDIT, now)
         return self.registrar.register(request, verdict.identity, now)
 
@@ -192,8 +200,9 @@ class Admission:
         else:
             verdict = self.digest.verify(request, self._lookup, now)
             if verdict.outcome is not Outcome.OK or verdict.identity is None:
-                self._count(request, verdict.outcome, verdict.reason, verdict.username, now)
-                return self.digest.answer(verdict, now, request.source, self._offered(request))
+                reply = self.digest.answer(verdict, now, request.source, self._offered(request))
+                self._count(request, verdict.outcome, verdict.reason, verdict.username, now, reply.code)
+                return reply
             self._cost(request.source.ip, -SUCCESS_CREDIT, now)
             admitted = Admitted(Origin.DEVICE, device=verdict.identity.id)
         if self._free_legs() < 2:
@@ -220,11 +229,11 @@ class Admission:
 
     # ---- what a source may cost ----------------------------------------------------------------------------------
 
-    def _count(self, request: Request, outcome: Outcome, reason: Reason, username: str, now: float) -> None:
+    def _count(self, request: Request, outcome: Outcome, reason: Reason, username: str, now: float, code: int) -> None:
         wrong = reason in {Reason.WRONG_PASSWORD, Reason.UNKNOWN_USER, Reason.WRONG_REALM, Reason.WRONG_DOMAIN, Reason.REPLAYED} or outcome is Outcome.MALFORMED
         self._cost(request.source.ip, WRONG_COST if wrong else CHALLENGE_COST, now)
         if wrong:
-            self._refused(Refused(request.method, reason.value, username or request.from_user, str(request.source), request.user_agent, now))
+            self._refused(Refused(request.method, reason.value, username or request.from_user, request.source, request.user_agent, now, code))
 
     def _cost(self, ip: str, points: float, now: float) -> None:
         score = self._scores.get(ip)

@@ -21,6 +21,7 @@ from appliance.emergency.location import LocationTable
 from appliance.emergency.notify import NoticeRegister
 from appliance.emergency.recognise import Recogniser
 from appliance.errors import SipError
+from appliance.events.emergency import EmergencyNotice
 from appliance.sip.api import (
     Answered,
     Dial,
@@ -427,7 +428,7 @@ class World:
         return self.call_backs.get(number) or call_back_of(self.callbacks.lookup(number, self.moment()), lambda uri: BOX)
 
     def publish(self, event: object) -> None:
-        self.story.append(("notice", event))
+        self.story.append(("notice" if isinstance(event, EmergencyNotice) else "event", event))
         self.events.append(event)
 
     def emergency(self, **changes: Any) -> EmergencyContext:

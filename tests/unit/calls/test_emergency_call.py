@@ -12,6 +12,7 @@ import pytest
 from appliance.calls.live import CallState
 from appliance.emergency.journal import Journal, read
 from appliance.emergency.location import LocationTable
+from appliance.events.calls import CallAnswered, CallStarted
 from appliance.events.emergency import EmergencyNotice
 from appliance.sip.api import Dial, MediaChanged
 from appliance.types import Address, DeviceId
@@ -52,7 +53,7 @@ async def test_a_call_for_help(world: World) -> None:
     assert headers_of(psap)["Geolocation-Routing"] == "yes"
     assert b"<ca:RD>Main</ca:RD>" in request.parts[0].body
     assert request.codecs[:2] == ("pcmu", "pcma")
-    assert [kind for kind, _ in world.story] == ["journal", "dial", "notice"], "the entry is on disk before the INVITE, the notice comes after it"
+    assert [kind for kind, _ in world.story] == ["journal", "dial", "event", "notice"], "the entry is on disk before the INVITE, what is told of it comes after"
     entry = world.journal.entries[0]
     assert (entry["device"], entry["callback"], entry["location_id"], entry["test"]) == ("dana-desk", "+12125550150", "lobby", False)
     psap.says(180)
@@ -67,10 +68,16 @@ async def test_a_call_for_help(world: World) -> None:
     assert psap.final[0] == "bye"
     (record,) = world.records
     assert (record.direction, record.callee, record.trunk, record.cause, record.test) == ("emergency", "911", "acme", "normal", False)
-    outcomes = [event.outcome for event in world.events if isinstance(event, EmergencyNotice)]
-    assert outcomes == ["calling", "connected", "ended"]
-    notice = world.events[1]
-    assert isinstance(notice, EmergencyNotice)
+    begun, answered = (event for event in world.events if isinstance(event, CallStarted | CallAnswered))
+    assert isinstance(begun, CallStarted)
+    assert isinstance(answered, CallAnswered)
+    assert (begun.session, begun.direction, begun.caller, begun.callee, begun.device) == (record.session, "emergency", "101", "911", "dana-desk")
+    assert begun.emergency
+    assert record.emergency
+    assert (answered.session, answered.trunk) == (record.session, "acme")
+    notices = [event for event in world.events if isinstance(event, EmergencyNotice)]
+    assert [event.outcome for event in notices] == ["calling", "connected", "ended"]
+    notice = notices[1]
     assert (notice.extension, notice.callback_number, notice.path, notice.location_sent, notice.durable) == ("101", "+12125550150", "acme", True, True)
     assert "Lobby" in notice.location
     assert world.journal.events() == ["call", "sent", "answered", "ended"]

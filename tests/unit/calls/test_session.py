@@ -11,6 +11,7 @@ import pytest
 
 from appliance.calls.live import CallState
 from appliance.calls.router import Router
+from appliance.events.calls import CallAnswered, CallStarted
 from appliance.sip.api import Answered, Ended, MediaChanged
 from appliance.types import TrunkId
 from tests.unit.calls.fakes import FakeLeg, World, run, settle
@@ -60,6 +61,34 @@ async def talking(world: World, caller: FakeLeg, number: int = 0) -> FakeLeg:
     await settle()
     assert ("answer", ("pcma",)) in caller.did
     return callee
+
+
+@story()
+async def test_a_call_is_told_when_it_begins_and_when_it_is_answered(world: World) -> None:
+    caller = world.calls("carol-desk", "190")
+    await settle()
+    (begun,) = world.events
+    assert isinstance(begun, CallStarted)
+    assert (begun.direction, begun.caller, begun.caller_name, begun.dialled, begun.device, begun.call_id) == (
+        "internal", "103", "Carol Ito", "190", "carol-desk", caller.call_id,
+    )  # fmt: skip
+    await talking(world, caller)
+    answered = world.events[1]
+    assert isinstance(answered, CallAnswered)
+    assert (answered.session, answered.callee, answered.callee_device, answered.trunk) == (begun.session, "190", "door", None)
+    caller.hangs_up()
+    await settle()
+    assert len(world.events) == 2
+    assert world.records[0].session == begun.session
+
+
+@story()
+async def test_a_call_nobody_answers_is_not_told_as_answered(world: World) -> None:
+    caller = world.calls("carol-desk", "190")
+    await settle()
+    caller.hangs_up()
+    await settle()
+    assert [type(event) for event in world.events] == [CallStarted]
 
 
 @pytest.mark.row("K4")
