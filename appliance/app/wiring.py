@@ -18,7 +18,7 @@ from appliance.app.certificate import ensure_certificate
 from appliance.app.registrations import Registrations
 from appliance.app.rpc import methods
 from appliance.app.settings import Settings
-from appliance.app.tracing import Sessions
+from appliance.app.tracing import Sessions, follow
 from appliance.app.trunks import TrunkService
 from appliance.calls.cdr import CallRecord as Cdr
 from appliance.calls.context import CallContext
@@ -32,9 +32,10 @@ from appliance.emergency.notify import NoticeRegister
 from appliance.emergency.recognise import Recogniser
 from appliance.errors import HoldfastError, StateError
 from appliance.events.bus import Bus
+from appliance.events.calls import CallEnded
 from appliance.events.emergency import EmergencyJournalFault
-from appliance.events.registration import Gone, Registered, Unregistered
-from appliance.events.system import Alarm
+from appliance.events.registration import Gone, RefusalReason, Registered, RegistrationRefused, Unregistered
+from appliance.events.system import Alarm, EngineStarted
 from appliance.events.trunk import TrunkChanged
 from appliance.events.wire import to_wire
 from appliance.network.names import NameCache
@@ -127,12 +128,15 @@ class Box:
         self.router = Router(self.context, self._emergency_context())
         self._spawn(self.router.run(), "router")
         self._spawn(self._every_second(), "seconds")
-        self.server = Server(settings.control, release=version("holdfast"))
+        release = version("holdfast")
+        self.server = Server(settings.control, release=release)
         for name, handler in methods(self).items():
             self.server.register(METHODS[name], handler)
         self.bus.subscribe(TrunkChanged, self._trunk_changed, "trunk alarms")
         self.bus.subscribe(object, lambda event: self.server.publish("events", to_wire(event)), "control socket")
         await self.server.start()
+        self._spawn(follow(self), "trace")
+        self.bus.publish(EngineStarted(time.time(), release, self.revision, self.endpoint.listening, settings.rescue, settings.crashes))
 
     async def stop(self) -> None:
         await self.server.close()
@@ -277,7 +281,7 @@ class Box:
             self.writer.call(_row(cdr))
         for call_id in cdr.dialogs:
             self.sessions.note(call_id, cdr.session)
-        self.bus.publish(cdr)
+        self.bus.publish(_ended(cdr))
 
     # ---- small parts ---------------------------------------------------------------------------------------------
 
@@ -314,6 +318,10 @@ class Box:
 
     def _note_refusal(self, refused: Refused) -> None:
         self.registrations.note_refusal(refused)
+        if refused.method == "REGISTER":
+            r, reasons = refused, set(RefusalReason)
+            reason = RefusalReason(r.reason) if r.reason in reasons else RefusalReason.MALFORMED
+            self.endpoint.to_loop(self.bus.publish, RegistrationRefused(time.time(), r.username, r.source, reason, r.code, user_agent=r.user_agent))
 
     def _binding_changed(self, change: Change) -> None:
         b, now = change.binding, time.monotonic()
@@ -369,6 +377,15 @@ class Box:
 
     def new_session(self) -> SessionId:
         return SessionId(f"{self._boot}-c{next(self._serial)}")
+
+
+def _ended(cdr: Cdr) -> CallEnded:
+    return CallEnded(
+        session=cdr.session, call_id=cdr.call_id, direction=cdr.direction, started_unix_s=cdr.started, answered_unix_s=cdr.answered, ended_unix_s=cdr.ended,
+        talk_s=cdr.talk_s, caller=cdr.caller, caller_name=cdr.caller_name, callee=cdr.callee, dialled=cdr.dialled, cause=cdr.cause, code=cdr.code,
+        reason=cdr.reason, hangup_by=cdr.hangup_by, codec=cdr.codec, device=cdr.device, callee_device=cdr.callee_device, trunk=cdr.trunk,
+        emergency=cdr.emergency, test=cdr.test, notes=cdr.notes,
+    )  # fmt: skip
 
 
 def _row(cdr: Cdr) -> CallRecord:

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import struct
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
@@ -59,11 +60,12 @@ Handler = Callable[[dict[str, Any], Peer], Awaitable[Any]]
 class _Subscription:
     """What waits for one slow subscriber: bounded, the oldest dropped first."""
 
-    __slots__ = ("_bytes", "_waiting", "id", "lost", "topic")
+    __slots__ = ("_bytes", "_waiting", "id", "lost", "since_unix_s", "topic")
 
     def __init__(self, id: int, topic: str) -> None:
         self.id = id
         self.topic = topic
+        self.since_unix_s = time.time()
         self.lost = 0
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
@@ -259,8 +261,10 @@ class _Connection(asyncio.Protocol):
         if len(self.subscriptions) >= MAX_SUBSCRIPTIONS:
             raise ProtocolError(f"One client has at most {MAX_SUBSCRIPTIONS} subscriptions", "unsubscribe first", rpc=RpcCode.BUSY, id=request.id)
         self._serial += 1
+        # Made before the answer is out: what its client then causes is later than the subscription.
+        subscription = _Subscription(self._serial, topic)
         self._reply(request, {"subscription": self._serial})
-        self.subscriptions[self._serial] = _Subscription(self._serial, topic)
+        self.subscriptions[self._serial] = subscription
 
     def _call(self, request: RpcRequest) -> None:
         found = self._server.find(request, self.peer)
@@ -379,7 +383,11 @@ class Server:
 
     def wanted(self, topic: str) -> bool:
         """Whether anybody subscribes to `topic`."""
-        return any(s.topic == topic for connection in self._connections for s in connection.subscriptions.values())
+        return self.wanted_since(topic) is not None
+
+    def wanted_since(self, topic: str) -> float | None:
+        """When the oldest subscription to `topic` that stands was made, Unix seconds; None: there is none."""
+        return min((s.since_unix_s for connection in self._connections for s in connection.subscriptions.values() if s.topic == topic), default=None)
 
     @property
     def clients(self) -> int:
