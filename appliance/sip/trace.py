@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from appliance.control.shapes import TraceCall, TraceMessage, TraceResult
 from appliance.types import Address, SessionId
 
-MAX_LINKS = 20_000
 MAX_TEXT = 16_000
 """Characters of one message that are shown; no message of the box's own is longer."""
 MAX_ANSWER = 6 * 1024 * 1024
 """Bytes of messages in one answer, which must fit a control frame."""
 
-_ENTRY_COST = 300
-"""What an entry takes beside its data, in bytes: the tuple, two addresses, the deque's slot."""
 # RFC 3261 section 7.3.3: compact forms; section 7.3.1: names in any case, blanks before the colon.
 _CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _HEADER = re.compile(r"^(call-id|i|cseq|from|f|to|t)[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)", re.IGNORECASE | re.MULTILINE)
@@ -126,44 +123,6 @@ def _user(value: str) -> str:
     if found is None or not (found[2] or address[found.start() :].lower().startswith("tel:")):
         return ""
     return found[1].split(":", 1)[0][:120]  # not a password in the URI
-
-
-@dataclass(slots=True)
-class TraceRing:
-    """The latest messages, at most `max_bytes` of memory, and which dialogs belong to one session. Adding is cheap; reading is done when asked.
-
-    Belongs to one thread. For a long look-up take `snapshot()` and call its `answer` in a worker thread.
-    """
-
-    max_bytes: int = 8 * 1024 * 1024
-    dropped: int = 0
-    """Messages that have left the ring."""
-    _entries: deque[TraceEntry] = field(default_factory=deque)
-    _bytes: int = 0
-    _links: OrderedDict[str, SessionId] = field(default_factory=OrderedDict)
-
-    def add(self, entry: TraceEntry) -> None:
-        self._entries.append(entry)
-        self._bytes += len(entry.data) + _ENTRY_COST
-        while self._bytes > self.max_bytes and self._entries:
-            self._bytes -= len(self._entries.popleft().data) + _ENTRY_COST
-            self.dropped += 1
-
-    def link(self, session: SessionId, call_id: str) -> None:
-        """Say that the dialog `call_id` belongs to `session`: its ladder shows all of them."""
-        self._links[call_id] = session
-        self._links.move_to_end(call_id)
-        if len(self._links) > MAX_LINKS:
-            self._links.popitem(last=False)
-
-    def session_of(self, call_id: str) -> str:
-        return self._links.get(call_id, "")
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def snapshot(self) -> TraceSnapshot:
-        return TraceSnapshot(tuple(self._entries), dict(self._links))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from rich.console import Console
 from appliance.cli import trace as trace_module
 from appliance.cli.ladder import ASCII, ladder
 from appliance.cli.output import Screen
-from appliance.sip.trace import TraceEntry, TraceRing, to_message
+from appliance.sip.trace import TraceEntry, TraceSnapshot, to_message
 from appliance.types import Address, SessionId
 
 BOX, DANA, ELI = Address("192.0.2.1", 5060), Address("192.0.2.20", 5062), Address("192.0.2.30", 5064)
@@ -24,9 +24,8 @@ def sip(first: str, call_id: str, cseq: str = "1 INVITE", extra: str = "") -> by
     return head.encode()
 
 
-def forked() -> TraceRing:
+def forked() -> TraceSnapshot:
     """205 calls 206 through the box; both dialogs are one session."""
-    ring = TraceRing()
     steps = [
         (False, DANA, sip("INVITE sip:206@box SIP/2.0", "near")),
         (True, DANA, sip("SIP/2.0 401 Unauthorized", "near")),
@@ -47,15 +46,12 @@ def forked() -> TraceRing:
         (True, ELI, sip("ACK sip:206@192.0.2.30 SIP/2.0", "far", "7 ACK")),
         (True, DANA, sip("SIP/2.0 486 Busy Here", "near", "2 INVITE")),
     ]
-    for number, (sent, remote, data) in enumerate(steps):
-        ring.add(TraceEntry(1_700_000_000 + number * 0.25, sent, BOX, remote, data))
-    ring.link(SessionId("s-1"), "near")
-    ring.link(SessionId("s-1"), "far")
-    return ring
+    entries = [TraceEntry(1_700_000_000 + number * 0.25, sent, BOX, remote, data) for number, (sent, remote, data) in enumerate(steps)]
+    return TraceSnapshot(entries, {"near": SessionId("s-1"), "far": SessionId("s-1")})
 
 
 def test_the_ladder_of_a_call_with_both_dialogs():
-    messages = forked().snapshot().answer("s-1")["messages"]
+    messages = forked().answer("s-1")["messages"]
     lines = [line.plain for line in ladder(messages, 96, ASCII)]
     assert lines == [
         "                 192.0.2.20:5062               Holdfast                192.0.2.30:5064",
@@ -77,7 +73,7 @@ def test_the_ladder_of_a_call_with_both_dialogs():
 @pytest.mark.parametrize("width", [20, 80, 120, 300])
 @pytest.mark.parametrize("label", ["486 " + "x" * 300, "通話中" * 30, HOSTILE * 9, "", "é"])
 def test_the_lanes_stay_in_line_whatever_the_label(width, label):
-    messages = [m | {"label": label} for m in forked().snapshot().answer("s-1")["messages"]]
+    messages = [m | {"label": label} for m in forked().answer("s-1")["messages"]]
     lines = [line.plain for line in ladder(messages, width)][1:10]
     assert len({cell_len(line) for line in lines}) == 1
     assert all(line.isprintable() for line in lines)
@@ -92,7 +88,7 @@ def test_many_parties_each_get_a_column_and_many_dialogs_a_letter():
 
 
 def test_a_call_as_ladder_raw_and_json(box):
-    box.answers["trace"] = forked().snapshot().answer("205")
+    box.answers["trace"] = forked().answer("205")
     result = box.run("trace", "205")
     assert result.exit_code == 0, result.output
     assert result.output.startswith("2023-11-14 22:13:20  205 to 206, call s-1\n")
@@ -106,29 +102,27 @@ def test_a_call_as_ladder_raw_and_json(box):
 
 
 def test_what_is_left_out_is_said(box):
-    box.answers["trace"] = forked().snapshot().answer("s-1", limit=4)
+    box.answers["trace"] = forked().answer("s-1", limit=4)
     assert box.run("trace", "s-1", "--limit", "4").output.startswith("5 earlier messages are left out")
 
 
 def test_without_argument_the_latest_calls(box):
-    box.answers["trace"] = forked().snapshot().answer()
+    box.answers["trace"] = forked().answer()
     lines = box.run("trace").output.splitlines()
     assert lines[1].split() == ["2023-11-14", "22:13:20", "205", "206", "486", "9", "s-1", "near"]
-    box.answers["trace"] = TraceRing().snapshot().answer()
+    box.answers["trace"] = TraceSnapshot((), {}).answer()
     assert box.run("trace").output == "No calls yet.\n"
 
 
 def test_a_call_nobody_knows_is_a_sentence_and_a_hint(box):
-    box.answers["trace"] = TraceRing().snapshot().answer("999")
+    box.answers["trace"] = TraceSnapshot((), {}).answer("999")
     result = box.run("trace", "999")
     assert (result.exit_code, "No message of 999 is known" in result.stderr) == (1, True)
 
 
 def test_hostile_messages_are_printed_as_text(box):
     data = sip(f"INVITE sip:{HOSTILE}@box SIP/2.0", HOSTILE, extra=f'Subject: {HOSTILE}\r\nX: "<script>"\r\n')
-    ring = TraceRing()
-    ring.add(TraceEntry(1.0, False, BOX, DANA, data))
-    box.answers["trace"] = ring.snapshot().answer(HOSTILE)
+    box.answers["trace"] = TraceSnapshot([TraceEntry(1.0, False, BOX, DANA, data)], {}).answer(HOSTILE)
     for words in (["trace", "x"], ["trace", "x", "--raw"]):
         output = box.run(*words).output
         assert [c for c in output if c != "\n" and not c.isprintable()] == []
@@ -138,7 +132,7 @@ def test_hostile_messages_are_printed_as_text(box):
 
 def test_on_a_terminal_the_labels_are_coloured_and_hostile_text_is_not_markup():
     screen = Screen(Console(file=io.StringIO(), force_terminal=True, color_system="standard", width=110, markup=False, highlight=False, emoji=False))
-    messages = [m | {"label": "[blink]" + m["label"]} for m in forked().snapshot().answer("s-1")["messages"]]
+    messages = [m | {"label": "[blink]" + m["label"]} for m in forked().answer("s-1")["messages"]]
     trace_module._dialogs(messages, screen, raw=False)
     output = screen.console.file.getvalue()
     assert "\x1b[31m [blink]486 Busy Here \x1b[0m" in output
@@ -146,7 +140,7 @@ def test_on_a_terminal_the_labels_are_coloured_and_hostile_text_is_not_markup():
 
 def test_following_shows_what_passes_filtered_and_says_what_was_lost(box, monkeypatch):
     """The subscription is real; it ends when the box stops."""
-    messages = [to_message(entry, "s-1") for entry in forked().snapshot().entries]
+    messages = [to_message(entry, "s-1") for entry in forked().entries]
 
     def publish() -> None:
         for message in messages:

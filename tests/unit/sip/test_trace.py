@@ -1,4 +1,4 @@
-"""The trace ring: reading any message, masking secrets, finding a call by what people know of it, bounded memory."""
+"""The trace: reading any message, masking secrets, finding a call by what people know of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.control.protocol import MAX_FRAME, answer
-from appliance.sip.trace import TraceEntry, TraceRing, call_id_of, redact, summarise, to_message
+from appliance.sip.trace import TraceEntry, TraceSnapshot, call_id_of, redact, summarise, to_message
 from appliance.types import Address, SessionId
 
 BOX, PHONE, OTHER = Address("192.0.2.1", 5060), Address("192.0.2.20", 5062), Address("192.0.2.30", 5064)
@@ -30,11 +30,8 @@ def entry(data: bytes, at_s: float = 0.0, sent: bool = False, remote: Address = 
     return TraceEntry(at_s, sent, BOX, remote, data)
 
 
-def ring_of(*entries: TraceEntry) -> TraceRing:
-    ring = TraceRing()
-    for each in entries:
-        ring.add(each)
-    return ring
+def ring_of(*entries: TraceEntry) -> TraceSnapshot:
+    return TraceSnapshot(entries, {})
 
 
 def call(number: int, caller: str, callee: str) -> list[TraceEntry]:
@@ -154,13 +151,11 @@ def test_a_secret_in_the_request_line_is_masked():
 # ---- finding ----------------------------------------------------------------------------------------------------
 
 
-def linked() -> TraceRing:
-    ring = ring_of(*call(1, "1001", "1002"), *call(10, "1003", "+15550100"), *call(20, "1001", "1004"))
-    ring.add(entry(message("REGISTER sip:box SIP/2.0", "reg@phone", "9 REGISTER", "1009", "1009"), 30))
-    for number in (1, 10, 20):
-        for side in ("near", "far"):
-            ring.link(SessionId(f"s-{number}"), f"{side}-{number}@{'phone' if side == 'near' else 'box'}")
-    return ring
+def linked(*later: TraceEntry) -> TraceSnapshot:
+    register = entry(message("REGISTER sip:box SIP/2.0", "reg@phone", "9 REGISTER", "1009", "1009"), 30)
+    entries = (*call(1, "1001", "1002"), *call(10, "1003", "+15550100"), *call(20, "1001", "1004"), register, *later)
+    links = {call_id: SessionId(f"s-{number}") for number in (1, 10, 20) for call_id in (f"near-{number}@phone", f"far-{number}@box")}
+    return TraceSnapshot(entries, links)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +174,7 @@ def linked() -> TraceRing:
     ],
 )
 def test_a_call_is_found_with_all_its_dialogs_by_call_id_session_or_number(selector, call_ids, count):
-    found = linked().snapshot().answer(selector)
+    found = linked().answer(selector)
     assert (found["call_ids"], len(found["messages"]), found["left_out"]) == (call_ids, count, 0)
     assert [each["at_s"] for each in found["messages"]] == sorted(each["at_s"] for each in found["messages"])
     if selector == "s-10":
@@ -187,57 +182,38 @@ def test_a_call_is_found_with_all_its_dialogs_by_call_id_session_or_number(selec
 
 
 def test_a_dialog_of_no_known_session_is_found_alone():
-    found = ring_of(*call(1, "1001", "1002")).snapshot().answer("near-1@phone")
+    found = ring_of(*call(1, "1001", "1002")).answer("near-1@phone")
     assert found["call_ids"] == ["near-1@phone"]
 
 
 def test_without_selector_the_latest_calls_come_newest_first_with_their_outcome():
-    ring = linked()
-    ring.add(entry(message("INVITE sip:x SIP/2.0", "open@phone", caller="1005"), 40))
-    ring.add(entry(message("SIP/2.0 180 Ringing", "open@phone", caller="1005"), 41, True))
-    calls = ring.snapshot().answer()["calls"]
+    ring = linked(
+        entry(message("INVITE sip:x SIP/2.0", "open@phone", caller="1005"), 40), entry(message("SIP/2.0 180 Ringing", "open@phone", caller="1005"), 41, True)
+    )
+    calls = ring.answer()["calls"]
     assert [(row["session"], row["from_user"], row["to_user"], row["status"], row["messages"]) for row in calls] == [
         ("", "1005", "1002", 0, 2),
         ("s-20", "1001", "1004", 200, 6),
         ("s-10", "1003", "+15550100", 200, 6),
         ("s-1", "1001", "1002", 200, 6),
     ]
-    assert len(ring.snapshot().answer(limit=2)["calls"]) == 2
+    assert len(ring.answer(limit=2)["calls"]) == 2
 
 
 def test_a_challenge_is_not_the_outcome_of_a_call():
     ring = ring_of(*call(1, "1001", "1002")[:2])
-    assert [row["status"] for row in ring.snapshot().answer()["calls"]] == [0]
+    assert [row["status"] for row in ring.answer()["calls"]] == [0]
 
 
 def test_the_newest_messages_are_kept_within_the_limit_and_the_frame():
     ring = ring_of(*(entry(message("OPTIONS x SIP/2.0", "o@x"), number) for number in range(50)))
-    found = ring.snapshot().answer("o@x", limit=10)
+    found = ring.answer("o@x", limit=10)
     assert ([each["at_s"] for each in found["messages"]], found["left_out"]) == ([*range(40, 50)], 40)
     worst = message("OPTIONS x SIP/2.0", "o@x", body="\x01" * 15_000)
     ring = ring_of(*(entry(worst, number) for number in range(300)))
-    found = ring.snapshot().answer("o@x", limit=2000)
+    found = ring.answer("o@x", limit=2000)
     assert 0 < len(found["messages"]) == 300 - found["left_out"]
     assert len(answer(1, found)) < MAX_FRAME
-
-
-def test_the_ring_keeps_the_newest_within_its_bytes():
-    ring = TraceRing(max_bytes=100_000)
-    data = message("OPTIONS x SIP/2.0", "o@x")
-    for number in range(5000):
-        ring.add(entry(data, number))
-        ring.link(SessionId("s"), f"c{number}")
-    assert len(ring) == 100_000 // (len(data) + 300)
-    assert ring.dropped == 5000 - len(ring)
-    assert ring.snapshot().entries[-1].at_s == 4999
-
-
-def test_links_are_bounded_and_the_oldest_go(monkeypatch):
-    monkeypatch.setattr("appliance.sip.trace.MAX_LINKS", 3)
-    ring = TraceRing()
-    for number in range(5):
-        ring.link(SessionId("s"), f"c{number}")
-    assert [ring.session_of(f"c{number}") for number in range(5)] == ["", "", "s", "s", "s"]
 
 
 def test_an_empty_header_does_not_mask_the_next():
