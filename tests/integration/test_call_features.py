@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,14 @@ import pytest
 
 from tests.integration.conftest import BoxMaker, PhoneMaker
 from tests.support.box import Box
+from tests.support.carrier import Carrier
+from tests.support.joinbox import JoinBox
 from tests.support.pjphone import PjCall, PjPhone
 from tests.support.proc import wait_until
 from tests.support.sites import Document, make_site, secret
-from tests.support.tone import PROOF, read_wav, tone_frames, tone_seconds
+from tests.support.tone import PROOF, longest_gap_ms, read_wav, tone_fraction, tone_frames, tone_seconds
+
+CarrierMaker = Callable[..., Carrier]
 
 ELSEWHERE = 'Reason: SIP;cause=200;text="Call completed elsewhere"'
 
@@ -353,3 +360,58 @@ def test_a_secure_or_tcp_phone_and_a_plain_one_hear_each_other(box: BoxMaker, ph
         assert _tail_fraction(each.recording, 1) >= PROOF
     log = (secure.folder / "pjsua.log").read_text(errors="replace")
     assert log.count("SRTP started, keying=SDES") == (2 if transport == "tls" else 0)
+
+
+# ---- forwarding and the bridge -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def switching(tmp_path: Path, box: BoxMaker, opened: contextlib.ExitStack) -> JoinBox:
+    """A box that takes every call to the bridge and back, once a second. (`box` skips where the SIP library is not built.)"""
+    return opened.enter_context(JoinBox(tmp_path, make_site(2)))
+
+
+@pytest.mark.row("K4")
+@pytest.mark.parametrize("codec", ["PCMU", "G722"])
+def test_switching_between_forwarding_and_the_bridge_makes_no_gap(switching: JoinBox, phone: PhoneMaker, codec: str) -> None:
+    caller, called = (_registered(phone, switching, user, codecs=(codec,), rate=16000 if codec == "G722" else 8000) for user in (201, 202))
+    call, answered = _talking(switching, caller, called, "202")
+    wait_until(lambda: tone_seconds(call.recording) >= 6 and tone_seconds(answered.recording) >= 6, 12, "6 s of tone", interval_s=0.2)
+    assert switching.switches() >= 5
+    call.hangup()
+    answered.wait("DISCONNECTED")
+    for each in (call, answered):
+        assert longest_gap_ms(each.recording) <= 60
+        assert tone_fraction(each.recording, seconds=5) >= PROOF
+
+
+def test_switching_keeps_one_stream_of_packets(switching: JoinBox, carrier: CarrierMaker) -> None:
+    """RFC 3550: one SSRC, sequence numbers without a hole, timestamps that follow the clock; seen by two raw phones."""
+    ours, theirs = carrier(), carrier()
+    own = f"sip:202@{switching.sip[0]}"
+    reply = theirs.request(
+        "REGISTER", f"sip:{switching.sip[0]}:{switching.sip[1]}", switching.sip, user="202", secret=secret(202),
+        from_uri=own, to_uri=own, contact=f"<sip:202@{theirs.ip}:{theirs.port}>",
+    )  # fmt: skip
+    assert reply.status == 200
+    out = ours.call(switching.uri("202"), switching.sip, from_uri=switching.uri("201"), user="201", secret=secret(201))
+    out.wait_answer()
+    ends = [out.rtp, theirs.wait_call(0).rtp]
+    modes = set()
+
+    def enough() -> bool:
+        modes.update(row["forwarded"] for row in switching.calls())
+        return all(end.heard() >= 300 for end in ends)
+
+    wait_until(enough, 12, "6 s of packets both ways", interval_s=0.2)
+    assert modes == {True, False}
+    out.hangup()
+    for end in ends:
+        packets = list(end.packets)
+        assert len({packet.ssrc for packet in packets}) == 1
+        steps = [(b.sequence - a.sequence) % 65536 for a, b in itertools.pairwise(packets)]
+        assert set(steps) == {1}, steps
+        assert end.longest_silence_ms() <= 60
+        first, last = packets[0], packets[-1]
+        elapsed = (last.timestamp - first.timestamp) % 2**32 / 8000
+        assert abs(elapsed - (last.at - first.at)) <= 0.1
