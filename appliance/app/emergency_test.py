@@ -91,7 +91,7 @@ def _judge(problems: list[shapes.ProblemShape], place: Resolved, callback: str, 
         add("trunks", "There is no way out", "add a trunk")
     elif not any(path["armed"] for path in paths):
         add("trunks", "No trunk is marked as armed", "have the carrier register the callback numbers with this address, then set emergency_armed")
-    if paths and not any(path["state"] == "up" for path in paths):
+    if paths and not any(path["state"] in ("up", "unknown") for path in paths):
         add("trunks", "No way out is up now", "see `holdfast status`; an emergency call would try them all the same")
 
 
@@ -99,6 +99,8 @@ def _text(dial: Dial) -> str:
     """The INVITE as it would read, without what only a dialog gives it."""
     lines = [f"INVITE {dial.target} SIP/2.0", f"To: <{dial.to_uri or dial.target}>", f'From: "{dial.from_display}" <{dial.from_uri}>']
     lines += [f"{name}: {value}" for name, value in dial.headers]
+    lines += ["Content-Type: multipart/mixed", ""] if dial.parts else []
+    lines.append("Content-Type: application/sdp … (the phone's audio offer)")
     for part in dial.parts:
         lines += ["", f"Content-Type: {part.content_type}", *(f"{name}: {value}" for name, value in part.headers), "", part.body.decode(errors="replace")]
     return "\n".join(lines)

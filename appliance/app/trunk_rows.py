@@ -25,6 +25,8 @@ def trunk_rows(box: Box) -> list[shapes.TrunkShape]:
             state, reason = ("down", f"{row.code} {row.reason}") if row.code else ("registering", "waiting for the carrier's answer")
         elif row.reachable is False:
             state, reason = "down", "does not answer OPTIONS"
+        elif row.reachable is None:
+            state, reason = "unknown", "not asked yet" if trunk.health_seconds else "its health is not asked (health_seconds = 0)"
         else:
             state, reason = "up", ""
         rows.append(

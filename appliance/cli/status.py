@@ -12,6 +12,7 @@ from appliance.cli.output import Screen, duration, moment, plain, print_json, ta
 from appliance.control.client import Client, NoticeShape, StatusResult, TrunkShape
 
 _BAD, _GOOD, _DOUBT = "bold red", "green", "yellow"
+_STATES = {"down": _BAD, "unknown": _DOUBT}
 
 
 @click.command()
@@ -51,7 +52,7 @@ def show(found: StatusResult, screen: Screen) -> None:
         screen.table(
             ("Trunk", "Name", "Host", "State", "Calls", "Emergency", "Why"),
             [_trunk(trunk) for trunk in found["trunks"]],
-            [_BAD if trunk["state"] == "down" else "" for trunk in found["trunks"]],
+            [_STATES.get(trunk["state"], "") for trunk in found["trunks"]],
         )
     if found["alarms"]:
         screen.line()

@@ -24,7 +24,7 @@ class AlarmShape(TypedDict):
 
 
 class TrunkShape(TypedDict):
-    """`state`: "up", "registering", "down" or "disabled"; `reason` why it is not up. `calls`: channels in use."""
+    """`state`: "up", "registering", "unknown" (nothing is known yet), "down" or "disabled"; `reason` why it is not up. `calls`: channels in use."""
 
     id: str
     name: str
