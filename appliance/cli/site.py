@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from appliance.control.client import Client, RemoteError, default_control, default_data
 from appliance.errors import DocumentError, HoldfastError
 from appliance.site.document import parse, read_file
 from appliance.site.model.site import Site
@@ -47,19 +48,19 @@ def check(file: Path, as_json: bool) -> None:
 @FILE_ARGUMENT
 @JSON_OPTION
 @click.option("--comment", default="", help="Why, for the history; the file's name by default.")
-@click.option("--data", type=click.Path(path_type=Path), envvar="HOLDFAST_DATA", help="The box's data folder (HOLDFAST_DATA).")
-@click.option("--control", type=click.Path(path_type=Path), envvar="HOLDFAST_CONTROL", help="The box's control socket (HOLDFAST_CONTROL).")
+@click.option("--data", type=click.Path(path_type=Path), help="The box's data folder; else HOLDFAST_DATA.")
+@click.option("--control", type=click.Path(path_type=Path), help="The box's control socket; else HOLDFAST_CONTROL, or the one in the data folder.")
 def load(file: Path, as_json: bool, comment: str, data: Path | None, control: Path | None) -> None:
     """Put the site file FILE into force as a new revision, or, with any mistake in it, list them all and change nothing.
 
     A running box takes it at once without dropping a call; a stopped one starts with it.
     """
-    folder = data or _default_data()
     asked = {"author": _author(), "comment": comment or f"loaded from {file.name}"}
     try:
+        folder = data or default_data(os.environ)
+        socket_path = control or default_control({**os.environ, "HOLDFAST_DATA": str(folder)})
         raw = read_file(file)
         found = parse(raw)
-        socket_path = control or folder / "run" / "control.sock"
         running = _answers(socket_path)
         revision = _hand_over(socket_path, raw, asked) if running else SiteStore(folder / "site").save(found, now=time.time(), **asked).number
     except HoldfastError as error:
@@ -76,7 +77,7 @@ def _refuse(error: HoldfastError, as_json: bool) -> NoReturn:
     """Print what is wrong and end with exit code 1."""
     if as_json:
         click.echo(json.dumps(error.as_dict()))
-    elif isinstance(error, DocumentError):
+    elif isinstance(error, DocumentError | RemoteError) and error.problems:
         table = Table("Where", "What is wrong", "What to do", title=f"Nothing was changed: {error.sentence}", title_justify="left", show_lines=False)
         for problem in error.problems:
             # Text, not strings: brackets in a path are no markup.
@@ -89,8 +90,6 @@ def _refuse(error: HoldfastError, as_json: bool) -> NoReturn:
 
 def _hand_over(path: Path, raw: dict[str, Any], asked: dict[str, str]) -> int:
     """Have the running box take the document (method `site.load`); the number of the revision it made. Raises ControlError."""
-    from appliance.control.client import Client  # noqa: PLC0415 - only a running box needs it; checking a file works without
-
     answer: Any = Client(path).call("site.load", document=raw, **asked)
     return int(answer["revision"])
 
@@ -105,13 +104,6 @@ def _answers(path: Path) -> bool:
         except OSError:
             return True  # it exists and cannot be used from here: the client says why
     return True
-
-
-def _default_data() -> Path:
-    """Where a box keeps its data when HOLDFAST_DATA does not say: the state folder of the XDG specification."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
-    return base / "holdfast"
 
 
 def _author() -> str:

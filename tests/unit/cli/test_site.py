@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from appliance.cli.site import site
+from appliance.errors import DocumentError, Problem
 from appliance.site.store import SiteStore
 
 GOOD = """
@@ -100,3 +102,21 @@ def test_a_data_folder_that_cannot_be_used_is_one_sentence_and_a_hint(tmp_path: 
     assert result.exit_code == 1
     assert "Cannot use the site folder" in result.output
     assert "Traceback" not in result.output
+
+
+def test_what_a_running_box_finds_wrong_is_listed_too(tmp_path: Path, box: Any) -> None:
+    """The box may be of a later release, or know what the file alone does not say."""
+    box.answers["site.load"] = DocumentError("1 mistake", (Problem("devices.dana-desk.owner", "There is no such user", "name one"),))
+    path = write(tmp_path, GOOD)
+    result = box.run("site", "load", str(path))
+    assert result.exit_code == 1
+    for words in ("Nothing was changed", "devices.dana-desk.owner", "There is no such user", "name one"):
+        assert words in result.output
+    assert json.loads(box.run("site", "load", str(path), "--json").output)["problems"][0]["path"] == "devices.dana-desk.owner"
+
+
+def test_a_data_folder_in_the_home_folder_is_found_by_its_short_name(tmp_path: Path) -> None:
+    environment = {"HOLDFAST_DATA": "~/box", "HOLDFAST_CONTROL": "", "HOME": str(tmp_path)}
+    result = CliRunner(env=environment).invoke(site, ["load", str(write(tmp_path, GOOD))])
+    assert result.exit_code == 0, result.output
+    assert SiteStore(tmp_path / "box" / "site").current()[0].number == 1
