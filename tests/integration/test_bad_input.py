@@ -1,4 +1,7 @@
-"""Malformed, oversized and binary SIP at the real engine: it answers what the RFCs say, or nothing, and serves everyone else as before."""
+"""Malformed, oversized and binary SIP at the real engine: it answers what the RFCs say, or nothing, and serves everyone else as before.
+
+RFC 4475 message by message over UDP is test_torture.
+"""
 
 from __future__ import annotations
 
@@ -14,67 +17,12 @@ import pytest
 from tests.support.box import Box
 from tests.support.proc import wait_until
 from tests.support.rawsip import RawPeer
-from tests.support.sipmsg import Message, parse, sdp, token
+from tests.support.sipmsg import parse, sdp, token
 from tests.support.sites import make_site
 from tests.support.wellbeing import assert_serves, own_address, register
 
 CORPUS = Path(__file__).resolve().parents[1] / "support" / "rfc4475"
 CASES = {path.stem: path.read_bytes() for path in sorted(CORPUS.glob("*.dat"))}
-
-CHALLENGE = {401, 407}
-"""A request that is well-formed, however odd it looks: the next thing the box wants is a password (RFC 3261 section 8.2.1)."""
-OWN_STATUS = {
-    # RFC 4475 section 3.1.1, valid messages: understood, so the answer is the one the method gets.
-    "wsinv": {481},  # it carries a To tag of no dialog here
-    "intmeth": {501, 405},
-    "esc01": CHALLENGE,
-    "escnull": CHALLENGE,
-    "esc02": {501, 405},
-    "lwsdisp": {200},
-    "longreq": CHALLENGE,
-    "dblreq": CHALLENGE,
-    "semiuri": {200},
-    "transports": {200},
-    "mpart01": {405, 415, 501},  # a MESSAGE
-    # Section 3.1.2, invalid ones.
-    "badinv01": {400},
-    "clerr": {400, *CHALLENGE},
-    "scalar02": {400},
-    "ltgtruri": {400},
-    "lwsruri": {400},
-    "lwsstart": {400, *CHALLENGE},
-    "trws": {400, 200},
-    "escruri": {400, *CHALLENGE},
-    "baddate": {400, *CHALLENGE},
-    "regbadct": {400, *CHALLENGE},
-    "badaspec": {400, 200},
-    "baddn": {400, 200},
-    "badvers": {505},
-    "mismatch01": {400},
-    "mismatch02": {400, 501},
-    "quotbal": {400},
-    "ncl": {400},
-    # Sections 3.2 and 3.3.
-    "badbranch": {200, 400},
-    "insuf": {400},
-    "unkscm": {416},
-    "novelsc": {416},
-    "unksm2": {400, *CHALLENGE, 416},
-    "bext01": {420},
-    "invut": {415, *CHALLENGE},
-    "regaut01": {400, *CHALLENGE},
-    "multi01": {400, *CHALLENGE},
-    "mcl01": {400, 200},
-    "zeromf": {483, 200},
-    "cparam01": CHALLENGE,
-    "cparam02": CHALLENGE,
-    "regescrt": CHALLENGE,
-    "sdp01": CHALLENGE,
-    "inv2543": CHALLENGE,
-}  # fmt: skip
-"""The answers RFC 4475 finds right for each request."""
-RESPONSES = {"bcast", "bigcode", "noreason", "scalarlg", "unreason"}
-"""Replies to nothing anyone asked."""
 
 
 @pytest.fixture(scope="module")
@@ -93,33 +41,6 @@ def peer() -> Iterator[RawPeer]:
 def _settle(box: Box, peer: RawPeer) -> None:
     """Until everything sent before has been looked at: one socket's datagrams are taken in order."""
     assert peer.request("OPTIONS", box.uri("fence"), box.sip).status == 200
-
-
-def _answer(peer: RawPeer, sent: bytes, start: int) -> Message | None:
-    # The corpus repeats no Call-ID, and its fold and compact forms are read by `parse`.
-    call_id = re.search(rb"^(?:call-id|i)\s*:\s*(\S+)", sent, re.IGNORECASE | re.MULTILINE)
-    wanted = call_id[1].decode() if call_id else ""
-    found = [got.message for got in peer.received[start:] if not got.message.is_request and got.message.call_id == wanted and got.message.status >= 200]
-    return found[-1] if found else None
-
-
-def test_the_corpus_is_whole() -> None:
-    assert len(CASES) == 49
-    assert set(OWN_STATUS) | RESPONSES == set(CASES)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_torture_over_udp(box: Box, peer: RawPeer, name: str) -> None:
-    pid, start = box.pid(), len(peer.received)
-    peer.send(CASES[name], box.sip)
-    _settle(box, peer)
-    answer = _answer(peer, CASES[name], start)
-    if name in RESPONSES:
-        assert answer is None, f"a response was answered:\n{answer}"
-    else:
-        assert answer is not None, f"{name} got no answer"
-        assert answer.status in OWN_STATUS[name], answer.start
-    assert box.pid() == pid
 
 
 def test_torture_over_tcp_and_the_box_serves_on(box: Box) -> None:

@@ -14,8 +14,7 @@ SILENCE = 0
 _CHALLENGED = frozenset({401, 403, 404, 407})
 """A good request of a stranger: asked who it is, or told that there is no such user."""
 _UNKNOWN_METHOD = frozenset({405, 501})
-_MALFORMED = frozenset({400, SILENCE})
-"""The RFC asks for 400; a parser that gives up before it knows where to answer stays silent."""
+_MALFORMED = frozenset({400})
 _LIBERAL = _MALFORMED | _CHALLENGED
 """Where the RFC lets a liberal element go on as if nothing were wrong."""
 _ASKED_FIRST = _MALFORMED | {401, 407}
