@@ -62,4 +62,4 @@ def _look(box: Box) -> dict[str, Any]:
             handles, since = now, time.monotonic()
     sockets = sum(1 for entry in Path(f"/proc/{box.pid()}/fd").iterdir() if "socket:" in str(entry.readlink()))
     status = box.status()
-    return {"uss_mb": box.memory()["uss"] / 1e6, "handles": handles, "sockets": sockets, "calls": len(box.calls()), "legs": status.get("legs", {})}
+    return {"uss_mb": box.memory()["uss"] / 1e6, "handles": handles, "sockets": sockets, "calls": len(box.calls()), "free_legs": status["free_legs"]}
