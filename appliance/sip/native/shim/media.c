@@ -1,7 +1,7 @@
 /* Sounds to a call: a WAV already in memory (no disk on the SIP thread) or a call-progress tone, one at a time per call. */
 #include "common.h"
 
-typedef struct { pj_pool_t *pool; pjmedia_port *port; int slot, token, call; char *pcm; } sound;
+typedef struct { pj_pool_t *pool; pjmedia_port *port; int slot, token, call, port_frees; char *pcm; } sound;
 static sound sounds[PJSUA_MAX_CALLS];
 
 static void sound_eof(pjmedia_port *port, void *user)
@@ -15,17 +15,20 @@ void hf_stop(int call)
     sound *s;
     if (call < 0 || call >= PJSUA_MAX_CALLS || !(s = &sounds[call])->pool) return;
     if (s->slot >= 0) pjsua_conf_remove_port(s->slot);
-    /* the bridge drains its queue on its own clock: the port frees itself and its memory when the last holder lets go */
-    if (s->port) pjmedia_port_destroy(s->port);
-    pj_pool_release(s->pool);
+    /* the bridge drains its queue on its own clock: the port frees itself, and the sound it still reads from, when the last holder lets go */
+    if (!s->port_frees) { if (s->port) pjmedia_port_destroy(s->port); pj_pool_release(s->pool); }
+    else pjmedia_port_destroy(s->port);
     memset(s, 0, sizeof *s);
 }
+
+static void sound_freed(void *pool) { pj_pool_release(pool); }
 
 static int sound_start(int call, sound *s)
 {
     pjsua_conf_port_id to = conf_of(call), slot;
     if (to == PJSUA_INVALID_ID || pjsua_conf_add_port(s->pool, s->port, &slot) != PJ_SUCCESS) { s->slot = -1; hf_stop(call); return -1; }
     s->slot = slot;
+    s->port_frees = s->port->grp_lock && pj_grp_lock_add_handler(s->port->grp_lock, NULL, s->pool, &sound_freed) == PJ_SUCCESS;
     if (pjsua_conf_connect(slot, to) != PJ_SUCCESS) { hf_stop(call); return -1; }
     return 0;
 }
