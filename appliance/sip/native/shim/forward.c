@@ -20,7 +20,7 @@ typedef struct leg {
     struct leg *peer; int mode;
     unsigned rate, rx_pt, tx_pt, rx_ev, tx_ev, conf_slot;
     int src; pj_uint32_t out_ssrc, src_ssrc; pj_uint16_t dseq, last_seq; pj_uint32_t dts, last_ts; struct timespec last_t; int sent, mark;   /* what we send */
-    pj_uint32_t rx_ssrc, rx_ts; pj_uint16_t rx_seq; int rx_any; unsigned long rx_n, rx_lost, tx_n; double rx_arrival, jitter; unsigned strangers;  /* what we get */
+    pj_uint32_t rx_ssrc, rx_ts; pj_uint16_t rx_seq; int rx_any; unsigned long rx_n, rx_lost, tx_n; double rx_arrival, jitter; unsigned strangers; long long heard_ms;  /* what we get */
     pj_uint32_t dtmf_ts; int dtmf_any;
     int fd, fd_rtcp; pj_sockaddr dst, dst_rtcp; unsigned dst_len;
 } leg;
@@ -116,26 +116,36 @@ static int fix_rtcp(leg *a, leg *b, pj_uint8_t *p, int n)
 }
 static int is_rtcp(const pj_uint8_t *p) { return p[1] >= 192 && p[1] <= 223; }
 
-/* symmetric RTP: ten packets from another address, or the first ever, move the destination there */
-static int stranger(leg *a, pj_sockaddr *known, const pj_sockaddr *src)
+enum { NOT_HIS, HIS, MOVED };
+enum { SILENCE_MS = 500, PROBATION = 10 };
+/* Symmetric RTP: the first packet ever moves the destination to its sender, later on ten of another address do, yet only once the known one has fallen
+   silent: who merely sends more than the peer gets neither heard nor the peer's audio. The address of the SDP is always right. */
+static int sender(leg *a, const pj_sockaddr *src)
 {
-    if (!pj_sockaddr_cmp(known, src)) { a->strangers = 0; return 0; }
-    if (++a->strangers < 10 && a->rx_n > 0) return 0;
-    pj_sockaddr_cp(known, src); a->strangers = 0;
-    return 1;
+    struct timespec now; long long ms;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now); ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000 + 1;
+    if (!pj_sockaddr_cmp(&a->dst, src)) { a->strangers = 0; a->heard_ms = ms; return HIS; }
+    if (a->heard_ms && pj_sockaddr_cmp(&a->rem, src) && (ms - a->heard_ms < SILENCE_MS || ++a->strangers < PROBATION)) return NOT_HIS;
+    pj_sockaddr_cp(&a->dst, src); a->strangers = 0; a->heard_ms = ms;
+    return MOVED;
+}
+static int same_host(const pj_sockaddr *x, const pj_sockaddr *y)
+{
+    return x->addr.sa_family == y->addr.sa_family && !memcmp(pj_sockaddr_get_addr(x), pj_sockaddr_get_addr(y), pj_sockaddr_get_addr_len(x));
 }
 
 /* ---- in pjmedia's thread */
 
 static void on_rtp(pjmedia_tp_cb_param *prm)
 {
-    leg *a = prm->user_data, *b; pj_uint8_t *p = prm->pkt; int rtp = prm->size >= 12 && !is_rtcp(p);
+    leg *a = prm->user_data, *b; pj_uint8_t *p = prm->pkt; int rtp = prm->size >= 12 && !is_rtcp(p), who = HIS;
     if (!a) return;
+    if (rtp && prm->src_addr && (who = sender(a, prm->src_addr)) == NOT_HIS) return;
     pthread_rwlock_rdlock(&fw_lock); b = a->peer;
     if (b && a->mode == IN_PJMEDIA && prm->size >= 12) {
         if (!rtp) { if (fix_rtcp(a, b, p, (int)prm->size)) pjmedia_transport_send_rtcp(b->slave, p, prm->size); }
         else {
-            if (prm->src_addr && stranger(a, &a->rem, prm->src_addr)) prm->rem_switch = PJ_TRUE;
+            if (who == MOVED) prm->rem_switch = PJ_TRUE;
             count_rx(a, p);
             if (in_rtp(a, b, p, (int)prm->size)) { out_fix(b, p, SRC_PEER); pjmedia_transport_send_rtp(b->slave, p, prm->size); }
         }
@@ -143,7 +153,7 @@ static void on_rtp(pjmedia_tp_cb_param *prm)
     }
     pthread_rwlock_unlock(&fw_lock);
     if (rtp) count_rx(a, p);
-    if (a->s_rtp2) { pjmedia_tp_cb_param q = *prm; q.user_data = a->s_user; a->s_rtp2(&q); prm->rem_switch = q.rem_switch; }
+    if (a->s_rtp2) { pjmedia_tp_cb_param q = *prm; q.user_data = a->s_user; a->s_rtp2(&q); prm->rem_switch = q.rem_switch || who == MOVED; }
     else if (a->s_rtp) a->s_rtp(a->s_user, prm->pkt, prm->size);
 }
 static void on_rtcp(void *user, void *pkt, pj_ssize_t n)
@@ -166,9 +176,9 @@ static void one_packet(leg *a, int rtcp)
     pj_uint8_t buf[PJMEDIA_MAX_MTU]; pj_sockaddr src; socklen_t sl = sizeof src; leg *b = a->peer;
     ssize_t n = recvfrom(rtcp ? a->fd_rtcp : a->fd, buf, sizeof buf, MSG_DONTWAIT, (struct sockaddr*)&src, &sl);
     if (n < 8 || !b) return;
-    if (rtcp || is_rtcp(buf)) { if (fix_rtcp(a, b, buf, (int)n)) sendto(rtcp ? b->fd_rtcp : b->fd, buf, n, MSG_DONTWAIT, (struct sockaddr*)&b->dst_rtcp, b->dst_len); return; }
+    if (rtcp || is_rtcp(buf)) { if (same_host(&src, &a->dst) && fix_rtcp(a, b, buf, (int)n)) sendto(rtcp ? b->fd_rtcp : b->fd, buf, n, MSG_DONTWAIT, (struct sockaddr*)&b->dst_rtcp, b->dst_len); return; }
     if (n < 12) return;
-    stranger(a, &a->dst, &src);
+    if (sender(a, &src) == NOT_HIS) return;
     count_rx(a, buf);
     if (!in_rtp(a, b, buf, (int)n)) return;
     out_fix(b, buf, SRC_PEER);
@@ -219,7 +229,8 @@ static pj_status_t t_attach2(pjmedia_transport *t, pjmedia_transport_attach_para
 {
     leg *a = (leg*)t; pjmedia_transport_attach_param q = *p; pj_status_t s;
     a->s_user = p->user_data; a->s_rtp = p->rtp_cb; a->s_rtp2 = p->rtp_cb2; a->s_rtcp = p->rtcp_cb;
-    pj_sockaddr_cp(&a->rem, &p->rem_addr);
+    pj_sockaddr_cp(&a->rem, &p->rem_addr); pj_sockaddr_cp(&a->dst, &p->rem_addr);
+    a->strangers = 0; a->heard_ms = 0;
     if (pj_sockaddr_has_addr(&p->rem_rtcp)) pj_sockaddr_cp(&a->rem_rtcp, &p->rem_rtcp);
     else { pj_sockaddr_cp(&a->rem_rtcp, &p->rem_addr); pj_sockaddr_set_port(&a->rem_rtcp, (pj_uint16_t)(pj_sockaddr_get_port(&p->rem_addr) + 1)); }
     if (a->src == SRC_STREAM) a->src = SRC_NONE;                          /* a new stream: fix the offsets anew */
@@ -321,7 +332,6 @@ static int forward(leg *a, leg *b)
                 l->udp = pjmedia_transport_srtp_get_member(l->slave);
             }
         if (l->fd < 0 || l->fd >= MAXFD || l->fd_rtcp < 0 || l->fd_rtcp >= MAXFD || !l->udp || l->udp->type != PJMEDIA_TRANSPORT_TYPE_UDP || epfd < 0) mode = IN_PJMEDIA;
-        pj_sockaddr_cp(&l->dst, pj_sockaddr_has_addr(&ti.src_rtp_name) && pj_sockaddr_get_port(&ti.src_rtp_name) ? &ti.src_rtp_name : &l->rem);
         pj_sockaddr_cp(&l->dst_rtcp, &l->rem_rtcp); l->dst_len = pj_sockaddr_get_len(&l->rem);
     }
     for (i = 0; i < 2; i++)
