@@ -272,8 +272,10 @@ static pj_bool_t refer_in_dialog(pjsip_rx_data *rd)
     if (refers[c->index].tsx) { reply_to(rd, 491, "A transfer is already under way", NULL); return PJ_TRUE; }
     if (pjsip_tsx_create_uas2(&hook_mod, rd, NULL, &tsx) != PJ_SUCCESS) return PJ_TRUE;
     pjsip_tsx_recv_msg(tsx, rd);
+    if (pjsip_rx_data_clone(rd, 0, &refers[c->index].rdata) != PJ_SUCCESS) { pjsip_tsx_terminate(tsx, 500); return PJ_TRUE; }
+    /* a TCP connection that closes ends the transaction before the session has answered: the reference keeps it readable */
+    pj_grp_lock_add_ref(tsx->grp_lock);
     refers[c->index].tsx = tsx;
-    pjsip_rx_data_clone(rd, 0, &refers[c->index].rdata);
     hf_on_refer(c->index, target, user, replaces);
     return PJ_TRUE;
 }
@@ -286,8 +288,9 @@ int hf_call_refer_answer(int call, int code)
     if (pjsip_endpt_create_response(pjsua_get_pjsip_endpt(), r.rdata, code, NULL, &td) == PJ_SUCCESS) {
         pjsua_call *c = &pjsua_var.calls[call]; pj_str_t cn = { "Contact", 7 };
         if (c->inv && code < 300 && pjsua_var.acc[c->acc_id].cfg.force_contact.slen) pjsip_msg_add_hdr(td->msg, (pjsip_hdr*)pjsip_generic_string_hdr_create(td->pool, &cn, &pjsua_var.acc[c->acc_id].cfg.force_contact));
-        pjsip_tsx_send_msg(r.tsx, td);
+        if (r.tsx->state < PJSIP_TSX_STATE_TERMINATED) pjsip_tsx_send_msg(r.tsx, td); else pjsip_tx_data_dec_ref(td);
     }
+    pj_grp_lock_dec_ref(r.tsx->grp_lock);
     pjsip_rx_data_free_cloned(r.rdata);
     return 0;
 }
