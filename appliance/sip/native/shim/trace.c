@@ -4,6 +4,7 @@
 typedef struct { unsigned long seq; double at; int sent, transport, len; char local[64], remote[64]; } trace_head;
 static char *tr_buf; static size_t tr_size, tr_write, tr_first;    /* offsets of a byte ring; entries never wrap: the rest of the ring is skipped */
 static unsigned long tr_seq, tr_first_seq = 1;
+static unsigned long hint_seq; static size_t hint_off;                  /* where message hint_seq is, or will be written: a reader goes on without a scan */
 static unsigned long tr_counts[6];
 static pthread_mutex_t tr_lock = PTHREAD_MUTEX_INITIALIZER;
 enum { TR_SKIP = -1 };
@@ -34,6 +35,7 @@ static void tr_add(int sent, int transport, const char *local, int lport, const 
         tr_make_room(tr_size - tr_write);
         if (tr_write + sizeof(trace_head) <= tr_size) ((trace_head*)(tr_buf + tr_write))->len = TR_SKIP;
         tr_write = 0;
+        if (hint_seq == tr_seq + 1) hint_off = 0;                         /* the old place will hold the middle of something else */
         if (tr_first_seq > tr_seq) tr_first = 0;
     }
     tr_make_room(need);
@@ -52,7 +54,6 @@ long hf_trace_read(unsigned long after, unsigned long *seq, double *at, int *sen
     long n = 0; size_t at_off; unsigned long s;
     pthread_mutex_lock(&tr_lock);
     if (tr_buf && after < tr_seq) {
-        static unsigned long hint_seq; static size_t hint_off;           /* a reader goes on where it stopped: no scan from the oldest */
         int hinted = hint_seq == after + 1 && hint_seq >= tr_first_seq;
         at_off = hinted ? hint_off : tr_first;
         for (s = hinted ? hint_seq : tr_first_seq; s <= tr_seq; s++) {
@@ -63,7 +64,8 @@ long hf_trace_read(unsigned long after, unsigned long *seq, double *at, int *sen
                 memcpy(local, h->local, sizeof h->local); memcpy(remote, h->remote, sizeof h->remote);
                 memcpy(data, h + 1, n < len ? n : len);
                 hint_seq = h->seq + 1; hint_off = (size_t)((char*)h - tr_buf) + tr_room(h->len);
-                if (hint_off >= tr_size) hint_off = 0;
+                /* the next message may have been put at the start already: now, while its forerunner stands, the mark that says so does, too */
+                if (hint_off + sizeof(trace_head) > tr_size || (hint_seq <= tr_seq && ((trace_head*)(tr_buf + hint_off))->len == TR_SKIP)) hint_off = 0;
                 break;
             }
             at_off += tr_room(h->len);
