@@ -1,4 +1,4 @@
-"""The machine's own addresses, asked of the kernel over netlink."""
+"""The machine's own addresses, asked of the kernel."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 import socket
 from collections.abc import Iterable
 
-from pyroute2 import IPRoute
+import psutil
 
 PRIVATE_RANGES = tuple(
     ipaddress.IPv4Network(text)
@@ -34,6 +34,6 @@ def choose_private(addresses: Iterable[str]) -> tuple[str, ...]:
 
 
 def private_addresses() -> tuple[str, ...]:
-    """Every private IPv4 address this machine has now. Raises OSError when the kernel refuses netlink."""
-    with IPRoute() as route:
-        return choose_private(str(message.get_attr("IFA_LOCAL")) for message in route.get_addr(family=socket.AF_INET))
+    """Every private IPv4 address this machine has now (getifaddrs(3)). Raises OSError when the kernel refuses."""
+    interfaces = psutil.net_if_addrs().values()
+    return choose_private(entry.address for entries in interfaces for entry in entries if entry.family == socket.AF_INET)
