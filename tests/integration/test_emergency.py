@@ -164,7 +164,7 @@ def test_a_notice_in_status(scene: Scene) -> None:
     "fault",
     [
         "no contact", "unknown require", "proxy-require", "missing max-forwards", "unusable sdp", "savp without a key", "no sdp", "binary sdp",
-        "sdp without audio", "other body",
+        "sdp without audio", "other body", "short session timer", "tel contact", "rtcp at a name", "savp with a key",
     ],
 )
 def test_a_broken_invite_goes_out_all_the_same(scene: Scene, fault: str) -> None:
@@ -184,6 +184,15 @@ def test_a_broken_invite_goes_out_all_the_same(scene: Scene, fault: str) -> None
             body = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 96\r\na=rtpmap:96 strange/48000\r\n"
         case "savp without a key":
             body = sdp("127.0.0.1", 40000).replace("RTP/AVP", "RTP/SAVP")
+        case "short session timer":
+            headers = [("Session-Expires", "60"), ("Min-SE", "30"), ("Supported", "timer")]
+        case "tel contact":
+            contact = "<tel:+15551234>"
+        case "rtcp at a name":
+            body = sdp("127.0.0.1", 40000) + "a=rtcp:40001 IN IP4 nowhere.invalid\r\n"
+        case "savp with a key":
+            key = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n"
+            body = sdp("127.0.0.1", 40000).replace("RTP/AVP", "RTP/SAVP") + key
         case "no sdp":
             body = ""
         case "binary sdp":

@@ -112,6 +112,16 @@ static void fix_sdp(pjsip_rx_data *rd)
         c = i ? info->sdp->media[i - 1]->conn : info->sdp->conn;
         /* a name, or an address of the family this leg does not speak; symmetric RTP takes over from the packet's source as soon as sound arrives */
         if (c && (!is_literal(&c->addr) || !memchr(c->addr.ptr, ':', c->addr.slen) != !strchr(rd->pkt_info.src_name, ':'))) { pj_strdup(rd->tp_info.pool, &c->addr, &src); c->addr_type = pj_str(strchr(rd->pkt_info.src_name, ':') ? "IP6" : "IP4"); }
+        /* the family is what the address is, whatever the line says: else it would be looked up like a name */
+        else if (c) c->addr_type = pj_str(memchr(c->addr.ptr, ':', c->addr.slen) ? "IP6" : "IP4");
+    }
+    for (i = 0; i < info->sdp->media_count; i++) {
+        /* a=rtcp may carry a name or an address, too (RFC 3605): without it RTCP goes to the next port */
+        pjmedia_sdp_media *m = info->sdp->media[i]; pjmedia_sdp_attr *a = pjmedia_sdp_media_find_attr2(m, "rtcp", NULL); pjmedia_sdp_rtcp_attr rtcp;
+        c = m->conn ? m->conn : info->sdp->conn;
+        if (a && (pjmedia_sdp_attr_get_rtcp(a, &rtcp) != PJ_SUCCESS
+                  || (rtcp.addr.slen && (!is_literal(&rtcp.addr) || !c || !memchr(rtcp.addr.ptr, ':', rtcp.addr.slen) != !memchr(c->addr.ptr, ':', c->addr.slen)))))
+            pjmedia_sdp_attr_remove_all(&m->attr_count, m->attr, "rtcp");
     }
 }
 
@@ -252,10 +262,12 @@ int hf_held_reply(int i, int code, const char *reason, const char *headers)
 /* ---- the module */
 
 /* could pjsua answer this stream? One it could not would cost the whole INVITE a 488 */
-static int usable_audio(const pjmedia_sdp_session *sdp, pjmedia_sdp_media *m)
+static int usable_audio(const pjmedia_sdp_session *sdp, pjmedia_sdp_media *m, int acc)
 {
     static const char *known[] = { "PCMU", "PCMA", "G722", "opus" }; unsigned i, k;
     if (pj_stricmp2(&m->desc.media, "audio") || !m->desc.port || !(m->conn || sdp->conn) || pj_strncmp2(&m->desc.transport, "RTP/", 4)) return 0;
+    /* secured where the account does not take it */
+    if (pj_strnicmp2(&m->desc.transport, "RTP/SAVP", 8) == 0 && pjsua_acc_is_valid(acc) && pjsua_var.acc[acc].cfg.use_srtp == PJMEDIA_SRTP_DISABLED) return 0;
     /* secured without a key anywhere */
     if (pj_strnicmp2(&m->desc.transport, "RTP/SAVP", 8) == 0 && !pjmedia_sdp_media_find_attr2(m, "crypto", NULL) && !pjmedia_sdp_media_find_attr2(m, "fingerprint", NULL)
         && !pjmedia_sdp_attr_find2(sdp->attr_count, sdp->attr, "fingerprint", NULL)) return 0;
@@ -268,18 +280,21 @@ static int usable_audio(const pjmedia_sdp_session *sdp, pjmedia_sdp_media *m)
     return 0;
 }
 
-static void ready_emergency(pjsip_rx_data *rd)
+static void ready_emergency(pjsip_rx_data *rd, int acc)
 {
     pjsip_msg *m = rd->msg_info.msg; pjsip_rdata_sdp_info *info; unsigned i; int audio = 0; pjsip_hdr *h;
     /* nothing in the request may stop the call: unknown extensions, a Contact left out, SDP that cannot be used (the 200 then carries our offer) */
     drop_headers(m, "Require"); drop_headers(m, "Proxy-Require");
     rd->msg_info.require = NULL;
+    /* a session timer below 90 s would be refused (422) */
+    drop_headers(m, "Session-Expires"); drop_headers(m, "x"); drop_headers(m, "Min-SE");
     /* sips: demands TLS to the end of the way; nobody is told to find a securer line first */
     if (PJSIP_URI_SCHEME_IS_SIPS(m->line.req.uri)) pjsip_sip_uri_set_secure(pjsip_uri_get_uri(m->line.req.uri), PJ_FALSE);
     h = pjsip_msg_find_hdr(m, PJSIP_H_CONTACT, NULL);
     if (h && tp_kind(rd->tp_info.transport) != 2 && !((pjsip_contact_hdr*)h)->star && ((pjsip_contact_hdr*)h)->uri && PJSIP_URI_SCHEME_IS_SIPS(((pjsip_contact_hdr*)h)->uri))
         pjsip_sip_uri_set_secure(pjsip_uri_get_uri(((pjsip_contact_hdr*)h)->uri), PJ_FALSE);
-    if (!h || ((pjsip_contact_hdr*)h)->star || !((pjsip_contact_hdr*)h)->uri) {
+    if (!h || ((pjsip_contact_hdr*)h)->star || !((pjsip_contact_hdr*)h)->uri
+        || (!PJSIP_URI_SCHEME_IS_SIP(((pjsip_contact_hdr*)h)->uri) && !PJSIP_URI_SCHEME_IS_SIPS(((pjsip_contact_hdr*)h)->uri))) {
         pjsip_contact_hdr *c = pjsip_contact_hdr_create(rd->tp_info.pool); char b[128]; pj_str_t u;
         if (h) pj_list_erase(h);
         snprintf(b, sizeof b, strchr(rd->pkt_info.src_name, ':') ? "sip:[%s]:%d" : "sip:%s:%d", rd->pkt_info.src_name, rd->pkt_info.src_port);
@@ -291,14 +306,14 @@ static void ready_emergency(pjsip_rx_data *rd)
         info = pjsip_rdata_get_sdp_info(rd);
         if (info && info->sdp && info->sdp_err == PJ_SUCCESS)
             for (i = 0; i < info->sdp->media_count; i++)
-                if (usable_audio(info->sdp, info->sdp->media[i])) audio = 1;
+                if (usable_audio(info->sdp, info->sdp->media[i], acc)) audio = 1;
         if (!audio) { m->body = NULL; rd->endpt_info.mod_data[pjsip_inv_usage_instance()->id] = NULL; }
     }
 }
 
 static pj_bool_t pass_on(pjsip_rx_data *rd, int verdict)
 {
-    if (verdict & HF_EMERGENCY) ready_emergency(rd);
+    if (verdict & HF_EMERGENCY) ready_emergency(rd, verdict & 0xffff);
     /* Replaces is the session's business: pjsua would swap dialogs by itself */
     if (rd->msg_info.msg->line.req.method.id == PJSIP_INVITE_METHOD) drop_headers(rd->msg_info.msg, "Replaces");
     next_acc = verdict & 0xffff;
