@@ -151,7 +151,6 @@ class SipEndpoint:
         self._serial = 0
         self._token = 0
         self._legs: dict[int, SipLeg] = {}
-        self._reserved = 0
         self._admitted: tuple[Request, Admitted] | None = None
         self._answers: dict[int, asyncio.Future[int]] = {}
         self._lan: dict[tuple[str, Transport], tuple[int, pj.Account]] = {}
@@ -369,7 +368,8 @@ class SipEndpoint:
             self._answers.pop(token, None)
 
     def free_legs(self) -> int:
-        return max(0, MAX_LEGS - EMERGENCY_LEGS - len(self._legs))
+        # A leg that was hung up keeps its slot until the peer has answered the BYE: 32 s when the peer is gone.
+        return max(0, MAX_LEGS - EMERGENCY_LEGS - max(len(self._legs), int(lib.hf_calls_used())))
 
     # ---- for the wiring ------------------------------------------------------------------------------------------
 
