@@ -37,6 +37,16 @@ def _with_second_device(site: Document) -> Document:
     return site
 
 
+def _register_raw(peer: Carrier, home: Box, user: str) -> None:
+    """A raw phone that answers at once."""
+    own = f"sip:{user}@{home.sip[0]}"
+    reply = peer.request(
+        "REGISTER", f"sip:{home.sip[0]}:{home.sip[1]}", home.sip, user=user, secret=secret(user),
+        from_uri=own, to_uri=own, contact=f"<sip:{user}@{peer.ip}:{peer.port}>",
+    )  # fmt: skip
+    assert reply.status == 200
+
+
 def _refused(call: PjCall, timeout_s: float = 10.0) -> int:
     wait_until(lambda: call.state == "DISCONNECTED", timeout_s, "the refusal")
     return call.code
@@ -238,6 +248,59 @@ def test_digits_and_audio_pass_both_ways(box: BoxMaker, phone: PhoneMaker, metho
         assert _tail_fraction(each.recording, 1) >= PROOF
 
 
+def test_a_phone_without_telephone_event_gets_info(box: BoxMaker, phone: PhoneMaker, carrier: CarrierMaker) -> None:
+    home = box(make_site(2))
+    caller = _registered(phone, home, 201)
+    plain = carrier(formats=("0",))
+    _register_raw(plain, home, "202")
+    call = caller.call(home.uri("202")).wait("CONFIRMED")
+    call.wait_heard(20)
+    for number, digit in enumerate("4#", 1):
+        call.send_digits(digit, "info")
+        wait_until(lambda number=number: len(plain.requests("INFO")) == number, 5, "the INFO passed on")  # type: ignore[misc]
+    bodies = [got.message.body.decode() for got in plain.requests("INFO")]
+    assert [digit in body for digit, body in zip("4#", bodies, strict=True)] == [True, True]
+    call.hangup()
+
+
+@pytest.mark.parametrize("kind", ["baresip", "linphone"])
+def test_other_makes_hold_resume_and_send_digits(box: BoxMaker, phone: PhoneMaker, kind: str) -> None:
+    home = box(make_site(2))
+    answered_by = _registered(phone, home, 202)
+    other = phone("other", kind)
+    assert other.register("201", secret(201), home.sip)
+    assert other.call(home.uri("202"))
+    answered = answered_by.incoming().wait("CONFIRMED")
+    _more_tone_of(answered, 0.5)
+    other.digits("159")
+    wait_until(lambda: answered.digits == "159", 8, f"digits; {answered.digits!r}")
+    other.hold()
+    answered.wait_event("media", status="held-by-peer")
+    before = len(answered.events("media"))
+    other.resume()
+    assert answered.wait_next("media", before)["status"] == "active"
+    _more_tone(answered.recording, 2.2)
+    other.hangup()
+    answered.wait("DISCONNECTED")
+    assert _tail_fraction(answered.recording, 1.8) >= PROOF
+
+
+@pytest.mark.parametrize("kind", ["baresip", "linphone"])
+def test_other_makes_transfer(box: BoxMaker, phone: PhoneMaker, kind: str) -> None:
+    home = box(make_site(3))
+    caller, boss = _registered(phone, home, 201, freq_hz=1200), _registered(phone, home, 203, freq_hz=1700)
+    clerk = phone("clerk", kind)
+    assert clerk.register("202", secret(202), home.sip)
+    call = caller.call(home.uri("202")).wait("CONFIRMED")
+    _more_tone_of(call, 0.5)
+    clerk.transfer(home.uri("203"))
+    at_boss = boss.incoming().wait("CONFIRMED")
+    wait_until(lambda: at_boss.recording.exists() and tone_seconds(at_boss.recording, 1200) >= 1, 8, "the caller at the boss", interval_s=0.1)
+    wait_until(lambda: tone_seconds(call.recording, 1700) >= 1, 8, "the boss at the caller", interval_s=0.1)
+    at_boss.hangup()
+    call.wait("DISCONNECTED")
+
+
 @pytest.mark.parametrize("who", ["caller", "called"])
 def test_either_side_hangs_up(box: BoxMaker, phone: PhoneMaker, who: str) -> None:
     home = box(make_site(2))
@@ -389,16 +452,11 @@ def test_switching_between_forwarding_and_the_bridge_makes_no_gap(switching: Joi
 def test_switching_keeps_one_stream_of_packets(switching: JoinBox, carrier: CarrierMaker) -> None:
     """RFC 3550: one SSRC, sequence numbers without a hole, timestamps that follow the clock; seen by two raw phones."""
     ours, theirs = carrier(), carrier()
-    own = f"sip:202@{switching.sip[0]}"
-    reply = theirs.request(
-        "REGISTER", f"sip:{switching.sip[0]}:{switching.sip[1]}", switching.sip, user="202", secret=secret(202),
-        from_uri=own, to_uri=own, contact=f"<sip:202@{theirs.ip}:{theirs.port}>",
-    )  # fmt: skip
-    assert reply.status == 200
+    _register_raw(theirs, switching, "202")
     out = ours.call(switching.uri("202"), switching.sip, from_uri=switching.uri("201"), user="201", secret=secret(201))
     out.wait_answer()
     ends = [out.rtp, theirs.wait_call(0).rtp]
-    modes = set()
+    modes: set[bool] = set()
 
     def enough() -> bool:
         modes.update(row["forwarded"] for row in switching.calls())

@@ -85,7 +85,7 @@ class Call:
         number = offered[1]
         self.rtp.event_type = int(number)
         formats = [number if name == "101" else name for name in self.formats]
-        extra = [] if number == "101" else [f"a=rtpmap:{number} telephone-event/8000", f"a=fmtp:{number} 0-15"]
+        extra = [] if number == "101" or "101" not in self.formats else [f"a=rtpmap:{number} telephone-event/8000", f"a=fmtp:{number} 0-15"]
         return sdp(self.carrier.media_ip, self.rtp.port, formats, direction=direction, extra=extra)
 
     def _send_tone_to(self, text: str) -> None:
