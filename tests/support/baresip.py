@@ -76,9 +76,13 @@ class Baresip:
         (folder / "accounts").write_text("", encoding="utf-8")
         (folder / "contacts").write_text("", encoding="utf-8")
         self.program = Program(command_in(ns, ["baresip", "-4", "-f", folder]), log=folder / "baresip.log")
-        self.program.wait_for_line("baresip is ready")
-        with ns.entered() if ns else contextlib.nullcontext():
-            self._socket = socket.create_connection((ip, control), timeout=5.0)
+        try:
+            self.program.wait_for_line("baresip is ready")
+            with ns.entered() if ns else contextlib.nullcontext():
+                self._socket = socket.create_connection((ip, control), timeout=5.0)
+        except BaseException:
+            self.program.kill()
+            raise
         self._socket.settimeout(None)
         self._reader = threading.Thread(target=self._read, name=f"baresip-{self.port}", daemon=True)
         self._reader.start()

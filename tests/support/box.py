@@ -88,7 +88,11 @@ class Box:
         self.ready: dict[str, Any] = {}
         """What the engine said when it was ready: {"sip": ["udp:127.0.0.1:5060", …], "revision": 1}. Not set when supervised."""
         if start:
-            self.start()
+            try:
+                self.start()
+            except BaseException:
+                self.close()  # nobody else will: there is no box to close yet
+                raise
 
     @property
     def sip(self) -> tuple[str, int]:

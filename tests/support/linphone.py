@@ -70,11 +70,15 @@ class Linphone:
             env={"HOME": str(folder), "XDG_CONFIG_HOME": "", "XDG_DATA_HOME": ""},
             log=folder / "linphone.out",
         )
-        self.program.wait_for_line("Warning: video is disabled")
-        self.program.send("soundcard use files")
-        self.program.send(f"play {tone}")
-        self.program.send(f"record {self._heard}")
-        self.program.wait_for_line("record ")
+        try:
+            self.program.wait_for_line("Warning: video is disabled")
+            self.program.send("soundcard use files")
+            self.program.send(f"play {tone}")
+            self.program.send(f"record {self._heard}")
+            self.program.wait_for_line("record ")
+        except BaseException:
+            self.program.kill()
+            raise
 
     def _say(self, command: str, pattern: str, timeout_s: float = 10.0) -> str:
         """A command, and the first line after it that fits."""

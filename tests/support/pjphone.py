@@ -179,7 +179,11 @@ class PjPhone:
         }  # fmt: skip
         argv = [sys.executable, "-m", "tests.support.pjphone_process", json.dumps(setup)]
         self.program = Program(command_in(ns, argv), cwd=ROOT, log=folder / "pjphone.out", on_line=self._take)
-        self.wait_event("ready")
+        try:
+            self.wait_event("ready")
+        except BaseException:
+            self.program.kill()
+            raise
 
     def _take(self, line: str) -> None:
         if not line.startswith('{"event"'):
