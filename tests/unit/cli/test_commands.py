@@ -254,7 +254,8 @@ def test_json_is_the_answer_itself_and_ascii(box, words, method, answer):
 
 def test_no_box_is_one_sentence_with_a_hint_and_no_traceback(box, tmp_path):
     box.stop()
-    for words in (["status"], ["registrations"], ["sign-in", "1"], ["calls"], ["trace"], ["trace", "--follow"], ["emergency", "test", "205"], ["emergency", "notices"]):
+    for words in (["status"], ["registrations"], ["sign-in", "1"], ["calls"], ["trace"], ["trace", "--follow"],
+                  ["emergency", "test", "205"], ["emergency", "notices"]):  # fmt: skip
         result = box.run(*words)
         assert result.exit_code == 1
         assert "No box answers at" in result.stderr
@@ -376,8 +377,8 @@ def test_every_method_has_a_command(box):
     """What the socket can do, the command can do (the site's methods are used by `holdfast site`)."""
     for answer in METHODS:
         box.answers[answer] = NotFound("x")
-    for words in (["status"], ["registrations"], ["sign-in", "1"], ["calls"], ["calls", "--history", "1"], ["calls", "hangup", "x"], ["trace"], ["emergency", "test", "1"],
-                  ["emergency", "notices"], ["emergency", "acknowledge", "x"]):  # fmt: skip
+    for words in (["status"], ["registrations"], ["sign-in", "1"], ["calls"], ["calls", "--history", "1"], ["calls", "hangup", "x"], ["trace"],
+                  ["emergency", "test", "1"], ["emergency", "notices"], ["emergency", "acknowledge", "x"]):  # fmt: skip
         box.run(*words)
     assert {name for name, _ in box.asked} == {name for name in METHODS if not name.startswith("site.")}
 
