@@ -190,11 +190,11 @@ class SipEndpoint:
             now = self.last_poll_s = time.monotonic()
             if now - ticked >= 1.0:
                 ticked = now
-                self._tick(now)
+                self.post(self._tick, now)  # as a command: a fault in it is logged and does not end the thread
                 self._forward_again(now)
             if now - checked >= QUIET_CHECK_S:
                 checked = now
-                self._look_for_vanished(now)
+                self.post(self._look_for_vanished, now)
         for leg in list(self._legs.values()):
             lib.hf_call_hangup(leg.call, 0, b"", b"")
         deadline = time.monotonic() + 1.0
