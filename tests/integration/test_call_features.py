@@ -248,7 +248,8 @@ def test_digits_and_audio_pass_both_ways(box: BoxMaker, phone: PhoneMaker, metho
         assert _tail_fraction(each.recording, 1) >= PROOF
 
 
-def test_a_phone_without_telephone_event_gets_info(box: BoxMaker, phone: PhoneMaker, carrier: CarrierMaker) -> None:
+@pytest.mark.parametrize("method", ["rfc4733", "info"])
+def test_a_phone_without_telephone_event_gets_info(box: BoxMaker, phone: PhoneMaker, carrier: CarrierMaker, method: str) -> None:
     home = box(make_site(2))
     caller = _registered(phone, home, 201)
     plain = carrier(formats=("0",))
@@ -256,7 +257,7 @@ def test_a_phone_without_telephone_event_gets_info(box: BoxMaker, phone: PhoneMa
     call = caller.call(home.uri("202")).wait("CONFIRMED")
     call.wait_heard(20)
     for number, digit in enumerate("4#", 1):
-        call.send_digits(digit, "info")
+        call.send_digits(digit, method)
         wait_until(lambda number=number: len(plain.requests("INFO")) == number, 5, "the INFO passed on")  # type: ignore[misc]
     bodies = [got.message.body.decode() for got in plain.requests("INFO")]
     assert [digit in body for digit, body in zip("4#", bodies, strict=True)] == [True, True]

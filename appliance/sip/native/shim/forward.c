@@ -320,6 +320,7 @@ static int forward(leg *a, leg *b)
     if (a->peer == b) return 1;
     for (i = 0; i < 2; i++) if (learn(x[i], &si[i], &ptime[i]) != 1) return 0;
     if (pj_stricmp(&si[0].fmt.encoding_name, &si[1].fmt.encoding_name) || si[0].fmt.clock_rate != si[1].fmt.clock_rate || si[0].fmt.channel_cnt != si[1].fmt.channel_cnt || ptime[0] != ptime[1]) return 0;
+    if (!a->tx_ev != !b->tx_ev) return 0;                                  /* digits must become INFO, or come from it: that is done on the bridge */
     if (a->peer) unlink_pair(a, 1);
     if (b->peer) unlink_pair(b, 1);
     for (i = 0; i < 2; i++) {
