@@ -19,14 +19,14 @@ from appliance.errors import SipError
 from appliance.sip._pj import callbacks, fields
 from appliance.sip._pj import config as pjconfig
 from appliance.sip._pj.config import MAX_LEGS, MediaPorts, TrunkAccount
-from appliance.sip._pj.text import address, cause_of, display, header_lines, quoted, request_header, text
+from appliance.sip._pj.invites import invite_of
+from appliance.sip._pj.text import address, cause_of, header_lines, quoted, request_header, text
 from appliance.sip.admission import Admitted
 from appliance.sip.api import (
     Answered,
     Dial,
     Digit,
     Ended,
-    Invite,
     Leg,
     MediaChanged,
     MediaStats,
@@ -46,24 +46,13 @@ Result = TypeVar("Result")
 POLL_MS = 100
 """Commands wake the poll by themselves; this only bounds timers."""
 EMERGENCY_LEGS = 16
+GONE = frozenset({408, 481, 503})
+"""Answers to a sign of life that mean nobody is there; 503 is our own where the TCP connection is closed."""
 NEWS_LIMIT = 20_000
 QUIET_S, QUIET_CHECK_S = 15.0, 5.0
 """A leg without a single RTP packet for so long is asked for a sign of life (OPTIONS in the dialog, 32 s at most): gone within 60 s in all."""
 DIGIT_GAP_MS = 200
 """More than the pause the library leaves between the digits it sends."""
-HEADERS = (
-    "P-Asserted-Identity",
-    "P-Preferred-Identity",
-    "Privacy",
-    "Diversion",
-    "Geolocation",
-    "Priority",
-    "User-Agent",
-    "Alert-Info",
-    "Referred-By",
-    "Replaces",
-)
-SDP_CODECS = frozenset(pjconfig.CODECS)
 
 Decide = Callable[[Request, float], "Admitted | Reply | None"]
 
@@ -595,21 +584,8 @@ class SipEndpoint:
             lib.hf_call_hangup(call, 500, b"", b"")
             return
         (request, admitted), self._admitted = self._admitted, None
-        present = {name: value for name in HEADERS if (value := request_header(name))}
-        n = lib.hf_request_codecs(self._buffer, 1024)
-        offered = ffi.unpack(self._buffer, n).decode(errors="replace").split(",") if n > 0 else []
-        location = b""
-        if admitted.service:
-            n = lib.hf_request_part(b"application/pidf+xml", self._buffer, 16384)
-            location = ffi.unpack(self._buffer, n) if n > 0 else b""
         leg_id = self._new_id()
-        invite = Invite(
-            leg=leg_id, call_id=call_id, uri=request.uri, uri_user=request.uri_user, from_uri=request.from_uri, from_user=request.from_user,
-            from_display=display(request_header("From")), to_user=request.to_user, source=request.source, local=request.local, origin=admitted.origin,
-            device=admitted.device, trunk=admitted.trunk, service=admitted.service, test_call=admitted.test_call,
-            codecs=tuple(c for c in offered if c in SDP_CODECS), headers=present, location=location,
-        )  # fmt: skip
-        leg = SipLeg(self, leg_id, invite=invite)
+        leg = SipLeg(self, leg_id, invite=invite_of(leg_id, call_id, request, admitted))
         leg.call = call
         self._legs[call] = leg
         self.to_loop(self.invites.put_nowait, leg)
@@ -686,7 +662,7 @@ class SipEndpoint:
 
     def on_probe(self, call: int, code: int) -> None:
         leg = self._legs.get(call)
-        if leg is not None and code in {408, 481} and not leg.vanished:
+        if leg is not None and code in GONE and not leg.vanished:
             leg.vanished = True
             log.info("leg %s: the peer is gone (no RTP, %d to OPTIONS)", leg.id, code)
             lib.hf_call_hangup(call, 0, b"", b"")
