@@ -50,8 +50,8 @@ class ChildSpec:
     policy: Policy = field(default_factory=Policy)
 
 
-LEAN = {"MALLOC_ARENA_MAX": "2", "PYTHONOPTIMIZE": "2"}
-"""Environment of the children that saves memory: many threads that allocate little need no arena each (mallopt(3)), and nothing reads docstrings."""
+LEAN = {"MALLOC_ARENA_MAX": "2"}
+"""Environment of the children that saves memory: many threads that allocate little need no arena each (mallopt(3))."""
 CHILDREN = (ChildSpec("engine", (sys.executable, "-m", "appliance")),)
 """In starting order; they are stopped in the opposite one."""
 

@@ -133,7 +133,7 @@ class Box:
         for name, handler in methods(self).items():
             self.server.register(METHODS[name], handler)
         self.bus.subscribe(TrunkChanged, self._trunk_changed, "trunk alarms")
-        self.bus.subscribe(object, lambda event: self.server.publish("events", to_wire(event)), "control socket")
+        self.bus.subscribe(object, self._tell_clients, "control socket")
         await self.server.start()
         self._spawn(follow(self), "trace")
         self.bus.publish(EngineStarted(time.time(), release, self.revision, self.endpoint.listening, settings.rescue, settings.crashes))
@@ -301,6 +301,10 @@ class Box:
 
     def _trunk_news(self, news: TrunkNews) -> None:
         self.trunks.on_news(news)
+
+    def _tell_clients(self, event: object) -> None:
+        if self.server.wanted("events"):
+            self.server.publish("events", to_wire(event))
 
     def _trunk_changed(self, news: TrunkChanged) -> None:
         down = news.works is False
