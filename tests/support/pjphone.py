@@ -174,7 +174,7 @@ class PjPhone:
         self.port = 5060 if ns else free_run(100, ip)
         setup = {
             "ip": ip, "port": self.port, "rtp_port": 16000 if ns else self.port + 4, "folder": str(folder), "codecs": list(codecs), "answers": list(answers),
-            "rate": rate, "srtp": srtp, "tone": str(tone_wav(folder / "tone.wav", freq_hz, 1.0, rate)),
+            "rate": rate, "srtp": srtp, "tone": str(tone_wav(folder / "tone.wav", freq_hz, 20.0, rate)),
             "account": {"user": "phone", "domain": f"{ip}:{self.port}"},
         }  # fmt: skip
         argv = [sys.executable, "-m", "tests.support.pjphone_process", json.dumps(setup)]
