@@ -99,7 +99,7 @@ class Box:
         self.callbacks = Callbacks(site, self.writer, lambda uri: self.endpoint.listening[0])
         self._restore()
         self.digest = DigestAuth(self.snapshot.realm, secrets.token_bytes(32))
-        self.admission = Admission(self._rules(), self.digest, self.registrations.registrar, self._free_legs, self._note_refusal)
+        self.admission = Admission(self._rules(), self.digest, self.registrations.registrar, self._free_legs, self._crowded_by, self._note_refusal)
         tls = await loop.run_in_executor(None, self._certificate, site)
         self.endpoint = SipEndpoint(
             EndpointConfig(
@@ -310,6 +310,9 @@ class Box:
         down = news.works is False
         sentence = f"The trunk {news.name} is down: {news.code or ''} {news.reason}".replace("  ", " ").rstrip() if down else ""
         self.alarm(f"trunk-down:{news.trunk}", sentence, "emergency and outside calls take the next trunk; check the carrier, its address and the sign-in")
+
+    def _crowded_by(self, ip: str) -> bool:
+        return self.endpoint.crowded_by(ip)
 
     def _free_legs(self) -> int:
         return self.endpoint.free_legs()

@@ -106,11 +106,20 @@ class Rules:
 class Admission:
     """Decides every out-of-dialog request on the SIP thread; nothing here waits. `free_legs` counts those an ordinary call may take."""
 
-    def __init__(self, rules: Rules, digest: DigestAuth, registrar: Registrar, free_legs: Callable[[], int], refused: Callable[[Refused], None]) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        digest: DigestAuth,
+        registrar: Registrar,
+        free_legs: Callable[[], int],
+        crowded_by: Callable[[str], bool],
+        refused: Callable[[Refused], None],
+    ) -> None:
         self.rules = rules
         self.digest = digest
         self.registrar = registrar
         self._free_legs = free_legs
+        self._crowded_by = crowded_by
         self._refused = refused
         self._scores: OrderedDict[str, _Score] = OrderedDict()
         self._by_name: dict[str, DeviceEntry] = {}
@@ -126,7 +135,11 @@ class Admission:
         if request.method == "INVITE":
             service = self._service(request)
             if service is not None:
-                return self._emergency(request, service, now)
+                admitted = self._emergency(request, service, now)
+                # The one limit there is: a stranger who holds the last legs with emergency calls leaves none to the phones of the site.
+                if admitted.origin is Origin.UNKNOWN and self._crowded_by(request.source.ip):
+                    return Reply(503, "Too many emergency calls from this address", (("Retry-After", "5"),))
+                return admitted
         if self._over_limit(request.source.ip, now):
             # Silence is cheaper than an answer; now and then one says why.
             return Reply(503, "Too many requests from this address", (("Retry-After", "10"),)) if request.cseq % 50 == 0 else None

@@ -46,10 +46,12 @@ Result = TypeVar("Result")
 POLL_MS = 100
 """Commands wake the poll by themselves; this only bounds timers."""
 EMERGENCY_LEGS = 16
+LAST_LEGS, CROWD = 12, 8
+"""When fewer legs than LAST_LEGS are left, a source with CROWD emergency calls up gets no more: they would take everybody else's way out."""
 GONE = frozenset({408, 481, 503})
 """Answers to a sign of life that mean nobody is there; 503 is our own where the TCP connection is closed."""
 NEWS_LIMIT = 20_000
-QUIET_S, QUIET_CHECK_S = 15.0, 5.0
+QUIET_S, QUIET_CHECK_S = 10.0, 5.0
 """A leg without a single RTP packet for so long is asked for a sign of life (OPTIONS in the dialog, 32 s at most): gone within 60 s in all."""
 DIGIT_GAP_MS = 200
 """More than the pause the library leaves between the digits it sends."""
@@ -359,6 +361,13 @@ class SipEndpoint:
     def free_legs(self) -> int:
         # A leg that was hung up keeps its slot until the peer has answered the BYE: 32 s when the peer is gone.
         return max(0, MAX_LEGS - EMERGENCY_LEGS - max(len(self._legs), int(lib.hf_calls_used())))
+
+    def crowded_by(self, ip: str) -> bool:
+        """The last legs are nearly gone, and this source holds many emergency calls (SIP thread)."""
+        if MAX_LEGS - int(lib.hf_calls_used()) > LAST_LEGS:
+            return False
+        mine = sum(1 for leg in self._legs.values() if leg.invite is not None and leg.invite.service and leg.invite.source.ip == ip)
+        return mine >= CROWD
 
     # ---- for the wiring ------------------------------------------------------------------------------------------
 
