@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -58,7 +59,7 @@ class Party:
     codec: str = ""
 
 
-class CallCore:
+class CallCore(ABC):
     """Base of the coroutines that run calls. Handlers are plain functions; the only waits are in `run`, so a cancelled call has one place to clean up."""
 
     emergency: bool = False
@@ -84,55 +85,57 @@ class CallCore:
 
     # ---- to be filled in by the kinds of call; the first six are what the registry of calls sees ----
 
+    @abstractmethod
     def row(self) -> LiveCall:
         """The call as displays show it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def devices(self) -> Iterable[DeviceId]:
         """Our devices that take part in it now, ringing ones too."""
-        raise NotImplementedError
 
+    @abstractmethod
     def trunks(self) -> Iterable[TrunkId]:
         """The trunks it occupies now, one entry per channel."""
-        raise NotImplementedError
 
+    @abstractmethod
     def leg_with(self, call_id: str) -> Leg | None:
         """The party whose dialog has this Call-ID."""
-        raise NotImplementedError
 
     def dialogs(self) -> tuple[str, ...]:
         """Call-IDs of every leg this call has had, for its ladder."""
         return tuple(leg.call_id for leg in self._seen if leg.call_id)
 
+    @abstractmethod
     def audio_leg(self) -> Leg | None:
         """A leg whose counters show how the audio flows; None while there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def drop(self, reason: str) -> None:
         """End it now, to make room for an emergency call."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _begin(self) -> None:
         """Send the first INVITEs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _on_news(self, leg: Leg, news: News) -> None:
         """News of a leg of this call."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _on_tick(self, name: str) -> None:
         """A timer fired."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _on_nudge(self) -> None:
         """Something outside changed."""
 
+    @abstractmethod
     async def _last_look(self) -> None:
         """The call is over and its legs still exist: read their counters."""
 
+    @abstractmethod
     def _write_record(self) -> None:
         """Hand over the call detail record."""
-        raise NotImplementedError
 
     # ---- life ----
 

@@ -132,6 +132,9 @@ class Session(CallCore):
             self._attempt.stop()
         self._change(f"{cause} by {by}", CallState.ENDED)
 
+    def _on_nudge(self) -> None:
+        """An ordinary call waits for nothing outside."""
+
     async def _last_look(self) -> None:
         if self.answered is None or self.far is None:
             return
