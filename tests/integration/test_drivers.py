@@ -20,7 +20,7 @@ from tests.support.sipmsg import parse
 from tests.support.sipp import Sipp, auth, write_users
 from tests.support.tone import tone, tone_fraction, tone_seconds
 
-needs_pjsua2 = pytest.mark.skipif(find_spec("pjsua2") is None, reason="pjsua2 is not built yet (make build)")
+needs_pjsua2 = pytest.mark.skipif(find_spec("pjsua2") is None, reason="pjsua2 is not built yet (`make test` builds it)")
 
 
 @pytest.mark.parametrize("payload_type", [0, 8])
