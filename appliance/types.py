@@ -10,6 +10,8 @@ UserId = NewType("UserId", str)
 DeviceId = NewType("DeviceId", str)
 TrunkId = NewType("TrunkId", str)
 LocationId = NewType("LocationId", str)
+FlowId = NewType("FlowId", str)
+MailboxId = NewType("MailboxId", str)
 LegId = NewType("LegId", str)
 """One SIP dialog of ours, unique for the life of the box (`boot-serial`)."""
 SessionId = NewType("SessionId", str)

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Protocol
 
 from appliance.types import Address, DeviceId, LegId, TrunkId
@@ -136,7 +135,20 @@ class PlaybackEnded:
     playback: int
 
 
-News = Progress | Answered | Ended | MediaChanged | Digit | TransferRequested | TransferProgress | PlaybackEnded
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a leg's far end said since the last of these: 16-bit little-endian mono at the rate asked for. `level`: RMS, 0 to 32767.
+
+    `lost_ms`: sound missing before this piece because it was not fetched in time. `last`: recording has ended, by `stop_recording` or with the leg.
+    """
+
+    pcm: bytes
+    level: int
+    lost_ms: int = 0
+    last: bool = False
+
+
+News = Progress | Answered | Ended | MediaChanged | Digit | TransferRequested | TransferProgress | PlaybackEnded | Recorded
 
 
 # ---- what can be done --------------------------------------------------------------------------------------------
@@ -190,6 +202,30 @@ class MediaStats:
     forwarded: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Audio in memory: 16-bit little-endian mono PCM. Loaded where waiting for a disk is allowed, so that playing never does."""
+
+    pcm: bytes
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        return len(self.pcm) / 2 / self.rate
+
+
+@dataclass(frozen=True, slots=True)
+class TextMessage:
+    """A SIP MESSAGE (RFC 3428) of one of our devices, answered 202 already. `to_user`: whom it is for, as dialled."""
+
+    device: DeviceId
+    to_user: str
+    text: str
+    source: Address
+    local: Address
+    call_id: str
+
+
 class Leg(Protocol):
     """One SIP dialog. Methods may be called in any state; what no longer makes sense is ignored, never raised."""
 
@@ -229,13 +265,18 @@ class Leg(Protocol):
     def notify_transfer(self, code: int, reason: str, final: bool) -> None:
         """NOTIFY with a sipfrag (RFC 3515 section 2.4.5) to the far end that sent REFER."""
 
-    def play(self, path: Path, loop: bool = False) -> int:
-        """Play a WAV (8 or 16 kHz mono 16-bit) to the far end; returns a playback id. Stops what played before."""
+    def play(self, sound: Sound, loop: bool = False) -> int:
+        """Play to the far end; returns the id its PlaybackEnded will have. Stops what played before."""
 
     def play_tone(self, name: str) -> None:
         """A call-progress tone to the far end until stopped: "ringback", "busy", "congestion", "hold", "beep" (once)."""
 
     def stop_playing(self) -> None: ...
+
+    def record(self, rate: int = 8000) -> None:
+        """Bring what the far end says as Recorded news, a few a second, until `stop_recording` or the end of the leg; then one with `last`."""
+
+    def stop_recording(self) -> None: ...
 
     async def stats(self) -> MediaStats | None:
         """Counters now; None when there is no media."""
@@ -246,6 +287,8 @@ class Endpoint(Protocol):
 
     invites: asyncio.Queue[Leg]
     """Incoming legs that admission let in, emergencies first; `leg.invite` is set."""
+    messages: asyncio.Queue[TextMessage]
+    """Text messages that admission let in; the oldest are dropped when nobody fetches them."""
 
     def dial(self, request: Dial) -> Leg:
         """Send an INVITE; the leg exists at once, its fate comes as news. Raises SipError when no leg is free."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, IPvAnyNetwork
+from pydantic import Field, IPvAnyNetwork, model_validator
 
-from appliance.site.model.base import E164, Extension, Host, Id, Name, Part, Port, Secret, Text
+from appliance.site.model.base import E164, Host, Id, Name, Part, Port, Secret, Text
 
 
 class Trunk(Part):
@@ -43,11 +43,26 @@ class Trunk(Part):
     enabled: bool = True
 
 
+class Destination(Part):
+    """Where an incoming number leads (row A2). `target`: an extension, an outside number, or the id of a mailbox, group or flow; "" for the last two kinds.
+
+    In a file an extension may stand alone: `destination = "201"`.
+    """
+
+    kind: Literal["extension", "number", "voicemail", "group", "flow", "hang-up", "none"] = "none"
+    target: Text = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"kind": "extension", "target": value} if isinstance(value, str) else value
+
+
 class Number(Part):
-    """An incoming number and where it rings."""
+    """An incoming number and where it leads."""
 
     number: E164
-    destination: Extension
+    destination: Destination = Destination()
     name: Text = ""
     trunk: Id | None = None
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from appliance.site.model.base import E164, Host, Id, Name, Part, Port, Text
+from appliance.site.model.flows import Audio, Flow, Schedule, Step
 from appliance.site.model.lines import Number, OutboundRoute, Trunk
-from appliance.site.model.people import Device, User
+from appliance.site.model.people import HOUSE_FLOW, Device, Group, Mailbox, User
 from appliance.site.model.places import Emergency, Location
 
 
@@ -35,6 +36,22 @@ class Sip(Part):
     """0: no limit. Never applied to emergency calls."""
 
 
+def house_flow() -> Flow:
+    """House dialling: extensions, outside numbers and voicemail the way people expect; whoever is called has the last word by their forwarding."""
+    return Flow(
+        name="House dialling",
+        start="dial",
+        steps={
+            "dial": Step(type="dial", settings={"targets": [{"dialled": True}], "forwarding": True}, exits={"no-answer": "end", "busy": "end", "failed": "end"}),
+            "end": Step(type="hang-up"),
+        },
+    )
+
+
+def _with_house(flows: dict[str, Flow]) -> dict[str, Flow]:
+    return flows if HOUSE_FLOW in flows else {HOUSE_FLOW: house_flow(), **flows}
+
+
 class Site(Part):
     """The whole document. Objects are keyed by id: `[users.dana]`."""
 
@@ -42,13 +59,21 @@ class Site(Part):
     domain: Host = "holdfast.local"
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "US"
     time_zone: Text = "UTC"
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[a-z0-9]{2,8}){0,2}$")] = "en-us"
+    """What the box speaks: a voice of espeak-ng."""
     main_number: E164 | None = None
     interfaces: tuple[Interface, ...] = ()
     sip: Sip = Sip()
     users: dict[Id, User] = Field(default_factory=dict)
     devices: dict[Id, Device] = Field(default_factory=dict)
+    groups: dict[Id, Group] = Field(default_factory=dict)
+    mailboxes: dict[Id, Mailbox] = Field(default_factory=dict)
     trunks: dict[Id, Trunk] = Field(default_factory=dict)
     numbers: dict[Id, Number] = Field(default_factory=dict)
     outbound: OutboundRoute = OutboundRoute()
+    flows: Annotated[dict[Id, Flow], AfterValidator(_with_house)] = Field(default_factory=dict, validate_default=True)
+    """House dialling is added where it is missing (row E6)."""
+    schedules: dict[Id, Schedule] = Field(default_factory=dict)
+    audio: dict[Id, Audio] = Field(default_factory=dict)
     locations: dict[Id, Location] = Field(default_factory=dict)
     emergency: Emergency = Emergency()
