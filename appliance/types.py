@@ -11,6 +11,7 @@ DeviceId = NewType("DeviceId", str)
 TrunkId = NewType("TrunkId", str)
 LocationId = NewType("LocationId", str)
 FlowId = NewType("FlowId", str)
+GroupId = NewType("GroupId", str)
 MailboxId = NewType("MailboxId", str)
 LegId = NewType("LegId", str)
 """One SIP dialog of ours, unique for the life of the box (`boot-serial`)."""

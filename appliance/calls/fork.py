@@ -54,6 +54,9 @@ Act = Start | Ring | Win | Drop | Fail
 
 
 class BranchState(StrEnum):
+    """WAITING (for its time) -> CALLING -> PROCEEDING -> RINGING -> WON; DROPPED and FAILED can follow any but WON."""
+
+    WAITING = "waiting"
     CALLING = "calling"
     PROCEEDING = "proceeding"
     RINGING = "ringing"
@@ -67,15 +70,21 @@ _ALIVE = frozenset({BranchState.CALLING, BranchState.PROCEEDING, BranchState.RIN
 
 @dataclass(slots=True)
 class _Running:
+    """`start_at` and `until` are times; `silent_until` None: it has answered something, or need not."""
+
     branch: Branch
     stage: int
-    state: BranchState = BranchState.CALLING
+    start_at: float
+    until: float = 0.0
+    silent_until: float | None = None
+    state: BranchState = BranchState.WAITING
 
 
 class Fork:
     """One attempt at reaching somebody. Feed it news and time; it answers with what to do. `now` in seconds, monotonic.
 
     `deadline` is when `tick` wants to be called next (None: never). After a Win or Fail it is over; it still answers a late 200 with a Drop.
+    A branch that waits for its time starts at once when nothing else rings any more: no caller listens to silence.
     """
 
     def __init__(self, plan: Plan, call_id: str) -> None:
@@ -107,7 +116,7 @@ class Fork:
             case Answered():
                 return self._answered(key, running)
             case Ended():
-                return self._ended(running, news, now)
+                return self._ended(key, running, news, now)
         return []
 
     def tick(self, now: float) -> list[Act]:
@@ -116,7 +125,18 @@ class Fork:
             return []
         if now >= self._ring_until:
             return self._stage_failed(now, NO_ANSWER if self._rang() else self._silence(), network=not self._rang())
-        return self._stage_failed(now, self._silence(), network=True)
+        if self._silent_until is not None and now >= self._silent_until:
+            return self._stage_failed(now, self._silence(), network=True)
+        acts: list[Act] = []
+        for key, running in enumerate(self._branches):
+            if running.state not in _ALIVE:
+                continue
+            if running.silent_until is not None and now >= running.silent_until:
+                acts += self._give_up(key, running, "silent", self._silence())
+                acts += self._next_way(running, now)
+            elif now >= running.until:
+                acts += self._give_up(key, running, "rang long enough", NO_ANSWER if running.state is BranchState.RINGING else UNREACHABLE)
+        return acts + self._go_on(now, network=False)
 
     def stop(self) -> list[Act]:
         """The caller gave up: release whatever still rings."""
@@ -129,11 +149,58 @@ class Fork:
         stage = self.plan.stages[self._stage]
         self._ring_until = now + stage.ring_s
         self._silent_until = now + stage.silence_s if stage.silence_s else None
+        self._branches += [_Running(branch, self._stage, now + branch.after_s) for branch in stage.branches]
+        return self._go_on(now, network=True)
+
+    def _go_on(self, now: float, *, network: bool) -> list[Act]:
+        """Start the branches whose time has come, or the next ones when nothing rings any more; the stage has failed when there is none.
+
+        `network`: whether the last thing that failed was the way there.
+        """
+        current = self._current()
+        waiting = [running for running in current if running.state is BranchState.WAITING]
+        if waiting and not any(running.state in _ALIVE for running in current):
+            early = max(0.0, min(running.start_at for running in waiting) - now)
+            for running in waiting:
+                running.start_at -= early
+        acts: list[Act] = []
+        for key, running in enumerate(self._branches):
+            if running.stage == self._stage and running.state is BranchState.WAITING and running.start_at <= now:
+                acts.append(self._begin(key, running, now))
+        if not acts and not any(running.state in _ALIVE for running in current):
+            return self._stage_failed(now, None, network=network)
         self._set_deadline()
-        first = len(self._branches)
-        self._branches += [_Running(branch, self._stage) for branch in stage.branches]
-        acts: list[Act] = [Start(first + offset, branch) for offset, branch in enumerate(stage.branches)]
-        return acts or self._stage_failed(now, UNREACHABLE, network=True)
+        return acts
+
+    def _begin(self, key: int, running: _Running, now: float) -> Start:
+        branch = running.branch
+        running.until = now + branch.ring_s if branch.ring_s else self._ring_until
+        running.silent_until = now + branch.silence_s if branch.silence_s else None
+        self._move(key, running, "its time", BranchState.CALLING)
+        return Start(key, branch)
+
+    def _next_way(self, running: _Running, now: float) -> list[Act]:
+        """Another way to the person whom `running` did not reach."""
+        then = running.branch.then
+        if then is None:
+            return []
+        other = _Running(then, running.stage, now)
+        self._branches.append(other)
+        start = self._begin(len(self._branches) - 1, other, now)
+        other.until = running.until
+        return [start]
+
+    def _give_up(self, key: int, running: _Running, event: str, outcome: Outcome) -> list[Act]:
+        self._move(key, running, event, BranchState.DROPPED)
+        self._outcomes.append(outcome)
+        return [*self._silence_of(key), Drop(key)]
+
+    def _silence_of(self, key: int) -> list[Act]:
+        """The branch whose early media the caller hears is gone: plain ringback again."""
+        if self._media_told != key:
+            return []
+        self._media_told = None
+        return [Ring()]
 
     def _progress(self, key: int, running: _Running, news: Progress) -> list[Act]:
         if self.over or running.state not in _ALIVE:
@@ -141,7 +208,7 @@ class Fork:
         # A 100 shows that somebody is there, not that anything rings (RFC 3261 section 21.1.1).
         reached = BranchState.RINGING if news.code > 100 or running.state is BranchState.RINGING else BranchState.PROCEEDING
         self._move(key, running, f"progress {news.code}", reached)
-        self._silent_until = None
+        self._silent_until = running.silent_until = None
         self._set_deadline()
         if news.early_media and len(self._current()) == 1:
             if self._media_told == key:
@@ -163,21 +230,25 @@ class Fork:
         self._finish()
         return acts
 
-    def _ended(self, running: _Running, news: Ended, now: float) -> list[Act]:
+    def _ended(self, key: int, running: _Running, news: Ended, now: float) -> list[Act]:
         alive = running.state in _ALIVE
         rang = running.state is BranchState.RINGING
         if self.over or not alive:
             return []
-        self._move(self._branches.index(running), running, f"ended {news.code} {news.cause}", BranchState.FAILED)
+        self._move(key, running, f"ended {news.code} {news.cause}", BranchState.FAILED)
         network = is_network_failure(news)
         outcome = outcome_of(news, rang=rang, trunk=running.branch.trunk is not None)
-        if outcome.code >= 600:
+        if outcome.code >= 600 and self.plan.stages[self._stage].one_person:
             # RFC 3261 section 16.7: a 6xx speaks for the person, not for one phone.
             return self._stage_failed(now, outcome, network=False)
         self._outcomes.append(outcome)
+        acts = self._silence_of(key) if len(self._current()) > 1 or (network and running.branch.then is not None) else []
+        if network:
+            acts += self._next_way(running, now)
         if any(other.state in _ALIVE for other in self._current()):
-            return []
-        return self._stage_failed(now, None, network=network)
+            self._set_deadline()
+            return acts
+        return acts + self._go_on(now, network=network)
 
     def _stage_failed(self, now: float, outcome: Outcome | None, *, network: bool) -> list[Act]:
         acts = self._drop_alive()
@@ -199,8 +270,9 @@ class Fork:
         acts: list[Act] = []
         for key, running in enumerate(self._branches):
             if running.state in _ALIVE:
-                self._move(key, running, "released", BranchState.DROPPED)
                 acts.append(Drop(key, elsewhere))
+            if running.state in _ALIVE or running.state is BranchState.WAITING:
+                self._move(key, running, "released", BranchState.DROPPED)
         return acts
 
     def _current(self) -> list[_Running]:
@@ -213,7 +285,17 @@ class Fork:
         return NO_TRUNK if any(running.branch.trunk for running in self._current()) else UNREACHABLE
 
     def _set_deadline(self) -> None:
-        self.deadline = self._ring_until if self._silent_until is None else min(self._ring_until, self._silent_until)
+        times = [self._ring_until]
+        if self._silent_until is not None:
+            times.append(self._silent_until)
+        for running in self._current():
+            if running.state is BranchState.WAITING:
+                times.append(running.start_at)
+            elif running.state in _ALIVE:
+                times.append(running.until)
+                if running.silent_until is not None:
+                    times.append(running.silent_until)
+        self.deadline = min(times)
 
     def _finish(self) -> None:
         self.over = True

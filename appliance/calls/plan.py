@@ -11,11 +11,21 @@ from appliance.types import DeviceId, TrunkId
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One outgoing INVITE of a fork, and whom it reaches: a device of ours or a trunk."""
+    """One outgoing INVITE of a fork, and whom it reaches: a device of ours or a trunk.
+
+    `after_s` after its stage began; `ring_s` of its own, 0: as long as the stage. `then`: the next way to the same person, taken when the way there
+    failed or stayed without any answer for `silence_s` (0: the stage's rule alone). `callee`: who it is, where a plan reaches several people.
+    """
 
     dial: Dial
     device: DeviceId | None = None
     trunk: TrunkId | None = None
+    after_s: float = 0.0
+    ring_s: float = 0.0
+    silence_s: float = 0.0
+    then: Branch | None = None
+    callee: str = ""
+    callee_name: str = ""
 
 
 class Advance(StrEnum):
@@ -29,12 +39,16 @@ class Advance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Branches that ring together. `ring_s`: how long in all; `silence_s`: how long without any provisional answer, 0: as long as `ring_s`."""
+    """Branches that ring together or staggered. `ring_s`: how long in all; `silence_s`: how long without any provisional answer, 0: as long as `ring_s`.
+
+    `one_person`: all branches are phones of one person, so that a 6xx of one speaks for all (RFC 3261 section 16.7).
+    """
 
     branches: tuple[Branch, ...]
     ring_s: float
     silence_s: float = 0.0
     advance: Advance = Advance.NETWORK
+    one_person: bool = True
 
 
 @dataclass(frozen=True, slots=True)
