@@ -47,6 +47,18 @@ class NotFound(HoldfastError):
     code = "not-found"
 
 
+class SoundError(HoldfastError):
+    """A sound file is missing, damaged, or of a kind that cannot be played."""
+
+    code = "sound"
+
+
+class SpeechError(HoldfastError):
+    """A text could not be spoken."""
+
+    code = "speech"
+
+
 class SipError(HoldfastError):
     """The SIP stack refused a command."""
 

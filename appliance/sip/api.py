@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from appliance.sound import Sound as Sound  # noqa: PLC0414 - part of this contract
 from appliance.types import Address, DeviceId, LegId, TrunkId
 
 
@@ -200,18 +201,6 @@ class MediaStats:
     tx_jitter_ms: float
     rtt_ms: float
     forwarded: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """Audio in memory: 16-bit little-endian mono PCM. Loaded where waiting for a disk is allowed, so that playing never does."""
-
-    pcm: bytes
-    rate: int
-
-    @property
-    def seconds(self) -> float:
-        return len(self.pcm) / 2 / self.rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,92 @@
+"""Sound in memory, and the WAV files it comes from: 16-bit little-endian mono PCM everywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.errors import SoundError
+
+HEADER_BYTES = 44
+MAX_FILE_BYTES = 64 << 20
+"""Half an hour at 16 kHz: what is larger is none of ours and is not loaded into memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Audio in memory: 16-bit little-endian mono PCM. Loaded where waiting for a disk is allowed, so that playing never does."""
+
+    pcm: bytes
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        return len(self.pcm) / 2 / self.rate
+
+
+def silence(seconds: float, rate: int = 8000) -> Sound:
+    return Sound(bytes(2 * round(seconds * rate)), rate)
+
+
+def header(rate: int, data_bytes: int) -> bytes:
+    """The HEADER_BYTES in front of `data_bytes` of PCM in a WAV file."""
+    return struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", data_bytes + HEADER_BYTES - 8, b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16, b"data", data_bytes)
+
+
+def load(path: Path) -> Sound:
+    """The sound in the WAV file at `path`; waits for the disk. Raises SoundError: `sound-missing`, or `sound` when it is damaged or not 16-bit mono PCM."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise _unusable(path, f"larger than {MAX_FILE_BYTES >> 20} MiB")
+        with path.open("rb") as file, wave.open(file) as wav:
+            if (wav.getnchannels(), wav.getsampwidth()) != (1, 2):
+                raise _unusable(path, "not 16-bit mono")
+            frames, rate = wav.getnframes(), wav.getframerate()
+            pcm = wav.readframes(frames)
+    except FileNotFoundError:
+        raise SoundError(f"The sound file {path.name} does not exist", "add it again", code="sound-missing") from None
+    except (wave.Error, EOFError, struct.error) as error:
+        raise _unusable(path, str(error) or "too short") from error
+    except OSError as error:
+        raise _unusable(path, error.strerror or str(error)) from error
+    if len(pcm) != 2 * frames:
+        raise _unusable(path, "cut short")
+    if not 4000 <= rate <= 192_000:
+        raise _unusable(path, f"{rate} samples a second")
+    return Sound(pcm, rate)
+
+
+def save(path: Path, sound: Sound, *, durable: bool = False) -> None:
+    """Put `sound` at `path` in one step; whoever looks finds all of it or what was there before. `durable`: on the disk when this returns. Raises OSError."""
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with new.open("wb") as file:
+            file.write(header(sound.rate, len(sound.pcm)))
+            file.write(sound.pcm)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        new.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """What was renamed or deleted in `folder` stays so after a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unusable(path: Path, why: str) -> SoundError:
+    return SoundError(f"The sound file {path.name} cannot be used: {why}", "add it again, or restore a backup")
