@@ -60,32 +60,21 @@ def load(path: Path) -> Sound:
     return Sound(pcm, rate)
 
 
-def save(path: Path, sound: Sound, *, durable: bool = False) -> None:
-    """Put `sound` at `path` in one step; whoever looks finds all of it or what was there before. `durable`: on the disk when this returns. Raises OSError."""
+def save(path: Path, sound: Sound) -> None:
+    """Put `sound` at `path` in one step: whoever looks finds all of it or what was there before.
+
+    After a power cut the file may be damaged (`load` notices). Raises OSError.
+    """
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         with new.open("wb") as file:
             file.write(header(sound.rate, len(sound.pcm)))
             file.write(sound.pcm)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
         new.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
         raise
-    if durable:
-        sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """What was renamed or deleted in `folder` stays so after a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unusable(path: Path, why: str) -> SoundError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, RowMapping
 
 from appliance.state import database
 from appliance.state.records import CallRecord
@@ -48,7 +49,7 @@ class CallsRepository:
         if before is not None:
             query = query.where(_table.c.serial < before)
         with self._engine.begin() as connection:
-            return tuple(CallRecord(**{**row, "session": SessionId(row["session"])}) for row in connection.execute(query).mappings())
+            return tuple(_record(row) for row in connection.execute(query).mappings())
 
     def trim(self, keep: int = KEEP) -> int:
         """Delete all but the newest `keep` records; how many went."""
@@ -62,4 +63,13 @@ class CallsRepository:
 def _row(record: CallRecord) -> dict[str, Any]:
     row = asdict(record)
     del row["serial"]
+    row["path"] = json.dumps(record.path)
     return row
+
+
+def _record(row: RowMapping) -> CallRecord:
+    try:
+        path = tuple(str(step) for step in json.loads(row["path"]))
+    except (ValueError, TypeError):  # not of our writing; the rest of the record still counts
+        path = ()
+    return CallRecord(**{**row, "session": SessionId(row["session"]), "path": path})

@@ -18,7 +18,7 @@ from appliance.errors import StateError
 
 log = logging.getLogger(__name__)
 
-HEAD = "0001"
+HEAD = "0002"
 """The schema this version speaks: the newest revision in `migrations/versions`."""
 _CHECK_LIMIT_S = 1.0
 _BUSY_MS = 2_000
@@ -83,7 +83,43 @@ call_records = Table(
     Column("talk_s", Float, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("code", Integer, nullable=False),
+    Column("dialled", Text, nullable=False, server_default=""),
+    Column("user", Text, nullable=False, server_default=""),
+    Column("path", Text, nullable=False, server_default="[]"),
     Index("call_records_started", "started_unix_s"),
+    sqlite_autoincrement=True,
+)
+
+voicemail = Table(
+    "voicemail",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("mailbox", Text, nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("caller_name", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("started_unix_s", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("heard_unix_s", Float),
+    Column("file", Text, nullable=False),
+    Index("voicemail_mailbox", "mailbox"),
+    sqlite_with_rowid=False,
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("dedupe", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("created_unix_s", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_boot", Text, nullable=False),
+    Column("next_at_s", Float, nullable=False),
+    Column("state", Text, nullable=False),
+    Index("outbox_state", "state"),
     sqlite_autoincrement=True,
 )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from appliance.state.clock import Moment
-from appliance.types import Address, DeviceId, LocationId, SessionId
+from appliance.types import Address, DeviceId, LocationId, MailboxId, SessionId
 
 
 class ChangeKind(StrEnum):
@@ -96,4 +96,52 @@ class CallRecord:
     answered_device: str = ""
     trunk: str = ""
     location: str = ""
+    dialled: str = ""
+    """What was dialled; `called` is whom that reached."""
+    user: str = ""
+    """Whose settings the call ran with, "" for none."""
+    path: tuple[str, ...] = ()
+    """What happened on the way: the steps of flows and notes, in order."""
     serial: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VoicemailRecord:
+    """One message in a mailbox. `heard_unix_s` None: it is new. `file`: its WAV file, relative to the voicemail folder."""
+
+    id: str
+    mailbox: MailboxId
+    caller: str
+    caller_name: str
+    session: SessionId
+    started_unix_s: float
+    seconds: float
+    heard_unix_s: float | None
+    file: str
+
+
+class OutboxState(StrEnum):
+    """WAITING -> SENT or DEAD, once and for good."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    DEAD = "dead"  # given up
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRecord:
+    """Something to be delivered outside (`kind`: how, `target`: where to), kept until it was. `payload` is JSON text.
+
+    `dedupe` names what is delivered, once for all time: a second item of that name is not taken. `next_try`: not before; over at the next boot.
+    `id` is given by the store.
+    """
+
+    dedupe: str
+    kind: str
+    target: str
+    payload: str
+    created_unix_s: float
+    next_try: Moment
+    attempts: int = 0
+    state: OutboxState = OutboxState.WAITING
+    id: int = 0

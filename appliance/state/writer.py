@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import random
@@ -10,10 +11,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, exc
+from sqlalchemy.engine import Connection
 
+from appliance.errors import StateError
 from appliance.state.bindings import BindingsRepository
 from appliance.state.callbacks import CallbacksRepository
 from appliance.state.calls import CallsRepository
@@ -36,6 +41,7 @@ class _CallbackGone:
     session: SessionId
 
 
+T = TypeVar("T")
 _Payload = BindingChange | CallbackRecord | _CallbackGone | CallRecord
 
 
@@ -60,7 +66,7 @@ class StateWriter:
     The methods that take records never block, never raise and may be called from any thread; an append to a deque is all they do. What is urgent (new,
     moved or removed contacts, callback windows, call records) is on disk within 250 ms, refreshes and expiries within 60 s. While the disk refuses,
     everything is kept (of one contact only the last) and tried again with back-off; past `capacity` rows new refreshes are dropped, past twice that
-    everything new.
+    everything new. What must be on disk before its caller goes on (`run`) is not kept: it succeeds now or fails.
 
     `alarm(sentence)` is called on the writer's thread when writing begins to fail, `alarm("")` when it works again.
     """
@@ -79,6 +85,8 @@ class StateWriter:
         self._failures = 0
         self._retry_at_s = 0.0
         self._barriers: list[threading.Event] = []
+        self._jobs: deque[tuple[Callable[[Connection], Any], Future[Any]]] = deque()
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="state-writer", daemon=True)
         self.fault = ""
         """Why writing fails at present, "" when it works."""
@@ -104,6 +112,16 @@ class StateWriter:
     def call(self, record: CallRecord) -> None:
         """A call ended."""
         self._put(_Entry(("call", record.session), record, True))
+
+    def run(self, job: Callable[[Connection], T]) -> Future[T]:
+        """Have `job` write in a transaction of its own; its result once that is on disk, or the exception (SQLAlchemy's, StateError after `close`)."""
+        future: Future[T] = Future()
+        self._jobs.append((job, future))
+        if self._ended:
+            self._refuse_jobs()
+        else:
+            self._arm()
+        return future
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until all handed over so far is on disk; False when it is not by then. Never on the SIP thread or the loop."""
@@ -139,6 +157,13 @@ class StateWriter:
 
     def _run(self) -> None:
         try:
+            self._loop()
+        finally:
+            self._ended = True
+            self._refuse_jobs()
+
+    def _loop(self) -> None:
+        try:
             CallsRepository(self._engine).trim()
         except _ERRORS as error:
             log.warning("old call records could not be trimmed: %s", _cause(error))
@@ -157,9 +182,10 @@ class StateWriter:
         except queue.Empty:
             pass
         else:
-            if not self._closing.is_set():
+            if not self._closing.is_set() and not self._jobs:
                 self._closing.wait(GATHER_S)
         self._armed = False  # before the drain: what comes after it wakes us again
+        self._run_jobs()
         self._drain()
         closing = self._closing.is_set()
         now = time.monotonic()
@@ -172,6 +198,26 @@ class StateWriter:
         if self._failures and (self._pending or self._barriers):
             return max(0.0, min(TICK_S, self._retry_at_s - time.monotonic()))
         return TICK_S
+
+    def _run_jobs(self) -> None:
+        while self._jobs:
+            job, future = self._jobs.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                with self._engine.begin() as connection:
+                    result = job(connection)
+            except BaseException as error:  # noqa: BLE001 - handed to who asked for it
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+    def _refuse_jobs(self) -> None:
+        while self._jobs:
+            with contextlib.suppress(IndexError):  # two threads may empty it
+                future = self._jobs.popleft()[1]
+                if future.set_running_or_notify_cancel():
+                    future.set_exception(StateError("The box is stopping: nothing is stored any more", "try again when it runs"))
 
     def _drain(self) -> None:
         while self._inbox:
