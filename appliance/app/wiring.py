@@ -23,6 +23,8 @@ from appliance.app.trunks import TrunkService
 from appliance.calls.cdr import CallRecord as Cdr
 from appliance.calls.context import CallContext
 from appliance.calls.emergency_context import EmergencyContext
+from appliance.calls.plain import PlainPrograms
+from appliance.calls.program import Programs
 from appliance.calls.router import Router
 from appliance.control.protocol import METHODS
 from appliance.control.server import Server
@@ -182,7 +184,13 @@ class Box:
             made = replace(made, outbound_trunks=(), numbers={})
         self.snapshot = made
         self.recogniser = Recogniser.of(made)
+        self.programs: Programs = PlainPrograms(self._lead)
         self.locations = LocationTable(site)
+
+    def _lead(self, number: str) -> str:
+        """The extension an incoming number leads to, "" where it leads elsewhere."""
+        entry = self.snapshot.numbers.get(number)
+        return entry.destination.target if entry is not None and entry.destination.kind == "extension" else ""
 
     async def load_site(self, site: Site, author: str, comment: str) -> int:
         """Save as a new revision and put it into force; calls up and registrations do not notice. The ports of RTP and SIP change at the next start."""
@@ -363,6 +371,7 @@ class Box:
             publish=self.bus.publish,
             wall=time.time,
             new_id=self.new_session,
+            programs=lambda: self.programs,
         )
 
     def _emergency_context(self) -> EmergencyContext:

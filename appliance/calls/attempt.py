@@ -48,6 +48,11 @@ class Attempt:
         self._codecs: dict[LegId, str] = {}
 
     @property
+    def over(self) -> bool:
+        """Somebody answered, or nobody will."""
+        return self._fork.over
+
+    @property
     def deadline(self) -> float | None:
         return self._fork.deadline
 
@@ -94,7 +99,8 @@ class Attempt:
                 case Win(key, branch):
                     leg = self._legs[key][0]
                     self._ringing.discard(key)
-                    winner = Party(leg, branch.device, branch.trunk, self.plan.callee, self.plan.callee_name, confirmed=True)
+                    callee, name = (branch.callee, branch.callee_name) if branch.callee else (self.plan.callee, self.plan.callee_name)
+                    winner = Party(leg, branch.device, branch.trunk, callee, name, confirmed=True)
                     winner.codec = self._codecs.get(leg.id, "")
                     self._owner.on_won(self.waiting, winner)
                 case Drop(key, elsewhere):

@@ -32,6 +32,8 @@ class Caller:
     user: UserId | None = None
     trunk: TrunkId | None = None
     private: bool = False
+    chosen: bool = False
+    """A flow chose this identity: outside, too, it stands before the user's own number."""
 
 
 def caller_of(invite: Invite, snapshot: Snapshot) -> Caller:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from appliance.calls.cdr import RecordSink
 from appliance.calls.dials import TrunkOrder
 from appliance.calls.live import LiveCalls
+from appliance.calls.program import Programs
 from appliance.calls.route import CallBack, Target, View
 from appliance.sip.api import Endpoint
 from appliance.site.snapshot import Snapshot
@@ -35,6 +36,8 @@ class CallContext:
     wall: Callable[[], float]
     """Seconds, Unix time."""
     new_id: Callable[[], SessionId]
+    programs: Callable[[], Programs]
+    """Those of the revision in force."""
     live: LiveCalls = field(default_factory=LiveCalls)
     max_calls: int = MAX_CALLS
 

@@ -266,7 +266,7 @@ class CallCore(ABC):
     # ---- audio ----
 
     def _join(self, a: Leg, b: Leg) -> None:
-        if self._joined == (a, b):
+        if self._joined in ((a, b), (b, a)):
             return
         self._unjoin()
         self._endpoint.join(a, b)

@@ -83,8 +83,8 @@ def outbound_identity(caller: Caller, trunk: Trunk, snapshot: Snapshot) -> str:
     site = snapshot.site
     user = site.users.get(caller.user) if caller.user is not None else None
     own = user.outbound_number if user is not None else None
-    if own is None and caller.number.startswith("+"):
-        # A call that came from outside and goes out again (a transfer) keeps its number.
+    if caller.number.startswith("+") and (own is None or caller.chosen):
+        # What a flow chose, and a call that came from outside and goes out again (a transfer, a forwarding).
         own = caller.number
     return own or site.main_number or trunk.caller_id or ""
 

@@ -44,9 +44,10 @@ class RunsFlow:
 
 @dataclass(frozen=True, slots=True)
 class IsMailbox:
-    """The target is a mailbox's own extension: its messages are to be heard."""
+    """The target is a mailbox's own extension: its messages are to be heard; `leave`: a number of ours that takes messages for it."""
 
     mailbox: MailboxId
+    leave: bool = False
 
 
 RingResult = Connected | Outcome | RunsFlow | IsMailbox
@@ -61,7 +62,7 @@ class Taken:
     key: str = ""
 
 
-class CallerGone(Exception):  # noqa: N818 - no error: the usual end of a program
+class CallerGone(Exception):
     """The caller hung up, or the call was taken down: raised by whatever the program waits in. A program cleans up and lets it pass."""
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from appliance.calls.caller import Caller, sip_uri
+from appliance.calls.caller import Caller, caller_of, sip_uri
 from appliance.calls.context import CallContext
 from appliance.calls.core import Party
 from appliance.calls.dials import Calling, plan_for, to_extension
 from appliance.calls.plan import Branch, Outcome, Plan, Stage
-from appliance.calls.route import Refused, ToEmergency, ToExtension, route
+from appliance.calls.route import ToCallBack, ToEmergency, ToExtension, route
 from appliance.calls.transfer import Transfer
 from appliance.sip.api import Dial, Invite, Origin, TransferRequested
 from appliance.types import SessionId, TrunkId
@@ -28,8 +28,18 @@ class EmergencyTarget:
     invite: Invite
 
 
-def blind_target(context: CallContext, session: SessionId, invite: Invite, transfer: Transfer) -> Plan | Outcome | EmergencyTarget:
-    """Where a blind transfer goes: routed as if the sender had dialled the target (row E5). `invite` is the one the call began with."""
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """The sender's own flow decides (row E5): `invite` is what its phone would have sent, `who` its dialler, `caller` whom the target sees."""
+
+    invite: Invite
+    who: Caller
+    caller: Caller
+    headers: tuple[tuple[str, str], ...]
+
+
+def blind_target(context: CallContext, session: SessionId, invite: Invite, transfer: Transfer) -> Plan | Onward | EmergencyTarget:
+    """Where a blind transfer goes: as if the sender had dialled the target (row E5). `invite` is the one the call began with."""
     sender, kept, request = transfer.sender, transfer.kept, transfer.request
     snapshot = context.snapshot()
     asked = replace(
@@ -46,20 +56,18 @@ def blind_target(context: CallContext, session: SessionId, invite: Invite, trans
         headers={},
     )
     present = frozenset(device for device in (sender.device, kept.device) if device is not None)
+    entry = snapshot.devices.get(sender.device) if sender.device is not None else None
+    referred = (("Referred-By", f"<{sip_uri(sender.number, snapshot.realm)}>"),) if sender.number else ()
+    # Inside, the one who is transferred is shown; outside, the number of the transferring user, who pays for the call.
+    caller = Caller(kept.number, kept.name, user=entry.owner if entry else None)
     found = route(asked, snapshot, context.view(session, present))
-    match found:
-        case ToEmergency(number, test):
-            # The help must come to the one who will talk to the dispatcher; a caller from outside has no place here, so the sender's counts.
-            place = kept.device or sender.device
-            return EmergencyTarget(replace(asked, service=number, test_call=test, device=place, leg=kept.leg.id, call_id=kept.leg.call_id))
-        case Refused(outcome):
-            return outcome
-        case _:
-            entry = snapshot.devices.get(sender.device) if sender.device is not None else None
-            referred = (("Referred-By", f"<{sip_uri(sender.number, snapshot.realm)}>"),) if sender.number else ()
-            # Inside, the one who is transferred is shown; outside, the number of the transferring user, who pays for the call.
-            caller = Caller(kept.number, kept.name, user=entry.owner if entry else None)
-            return plan_for(found, Calling(caller, _codecs(kept), referred), snapshot, context.trunk_order)
+    if isinstance(found, ToEmergency):
+        # The help must come to the one who will talk to the dispatcher; a caller from outside has no place here, so the sender's counts.
+        place = kept.device or sender.device
+        return EmergencyTarget(replace(asked, service=found.number, test_call=found.test, device=place, leg=kept.leg.id, call_id=kept.leg.call_id))
+    if isinstance(found, ToCallBack):
+        return plan_for(found, Calling(caller, codecs_of(kept), referred), snapshot, context.trunk_order)
+    return Onward(asked, caller_of(asked, snapshot), caller, referred)
 
 
 def psap_target(trunk: TrunkId, kept: Party, request: TransferRequested) -> Plan:
@@ -70,7 +78,7 @@ def psap_target(trunk: TrunkId, kept: Party, request: TransferRequested) -> Plan
         from_uri=kept.identity,
         to_uri=request.target_uri,
         headers=(("Priority", "emergency"),),
-        codecs=_codecs(kept),
+        codecs=codecs_of(kept),
         emergency=True,
     )
     return Plan((Stage((Branch(dial, trunk=trunk),), PSAP_RING_S),), request.target_user)
@@ -81,9 +89,10 @@ def recall_plan(context: CallContext, sender: Party, kept: Party) -> Plan | None
     targets = context.targets(sender.device) if sender.device is not None else ()
     if not targets:
         return None
-    calling = Calling(Caller(kept.number, kept.name), _codecs(kept))
+    calling = Calling(Caller(kept.number, kept.name), codecs_of(kept))
     return to_extension(ToExtension(sender.number, sender.name, targets, RECALL_RING_S), calling, context.snapshot())
 
 
-def _codecs(party: Party) -> tuple[str, ...]:
+def codecs_of(party: Party) -> tuple[str, ...]:
+    """What the party talks with: the next INVITE offers it first, so that its audio can be forwarded as it is."""
     return (party.codec,) if party.codec else ()

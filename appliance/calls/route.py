@@ -10,8 +10,8 @@ from appliance.calls.plan import BUSY, NO_TRUNK, NOT_REGISTERED, Outcome
 from appliance.sip.api import Invite, Origin
 from appliance.sip.trunks.numbers import Kind, barred, dialled, from_trunk
 from appliance.site.countries import calling_code
-from appliance.site.snapshot import ExtensionEntry, Snapshot
-from appliance.types import Address, DeviceId, TrunkId
+from appliance.site.snapshot import ExtensionEntry, NumberEntry, Snapshot
+from appliance.types import Address, DeviceId, FlowId, GroupId, MailboxId, TrunkId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,13 @@ class ToCallBack:
 
 @dataclass(frozen=True, slots=True)
 class ToExtension:
-    """Phones of ours, ringing together."""
+    """Phones of ours, ringing together. `user`: whose they are, None for a group or a device on its own."""
 
     extension: str
     name: str
     targets: tuple[Target, ...]
     ring_s: float
+    user: UserId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,41 @@ class ToOutside:
 
 
 @dataclass(frozen=True, slots=True)
+class ToFlow:
+    """A flow's own extension, or a user who is a flow: then with that user's settings (row E12)."""
+
+    flow: FlowId
+    name: str
+    user: UserId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToMailbox:
+    """A mailbox: `leave` a message in it, or hear what is there."""
+
+    mailbox: MailboxId
+    name: str
+    leave: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A call from outside for a number of this site (E.164)."""
+
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
-    """The call goes nowhere, and the caller is told why."""
+    """The call goes nowhere, and the caller is told why. `user`: whom it was for, where that is known."""
 
     outcome: Outcome
+    user: UserId | None = None
 
 
-Route = ToEmergency | ToCallBack | ToExtension | ToOutside | Refused
+Meant = ToEmergency | ToCallBack | ToExtension | ToOutside | ToFlow | ToMailbox | Refused
+"""What a number means that somebody at this site dials."""
+Route = Meant | Incoming
 
 
 def route(invite: Invite, snapshot: Snapshot, view: View) -> Route:
@@ -97,41 +126,40 @@ def route(invite: Invite, snapshot: Snapshot, view: View) -> Route:
         return ToEmergency(invite.service, invite.test_call)
     if invite.origin is Origin.TRUNK:
         return _incoming(invite, snapshot, view)
-    return _from_phone(invite, snapshot, view)
+    return meant_by(invite.uri_user, caller_of(invite, snapshot), snapshot, view)
 
 
-def _from_phone(invite: Invite, snapshot: Snapshot, view: View) -> Route:
+def meant_by(asked: str, caller: Caller, snapshot: Snapshot, view: View) -> Meant:
+    """What `asked` means when `caller` dials it here."""
     site = snapshot.site
-    caller = caller_of(invite, snapshot)
-    asked = invite.uri_user
-    if asked in snapshot.extensions and not _is_emergency(asked, snapshot):
-        return _extension(snapshot.extensions[asked], caller, snapshot, view)
     for number in (asked, asked.removeprefix(site.outbound.outside_prefix)):
         if _is_emergency(number, snapshot):
             return ToEmergency(number, number not in snapshot.emergency_numbers)
+    if asked in snapshot.extensions:
+        return reach(snapshot.extensions[asked], caller, snapshot, view)
     meant = dialled(asked, country=site.country, outside_prefix=site.outbound.outside_prefix, extensions=snapshot.extensions)
     if meant.kind is Kind.EMERGENCY:
         return ToEmergency(meant.number, meant.number not in snapshot.emergency_numbers)
     if meant.kind is Kind.EXTENSION:
-        return _extension(snapshot.extensions[meant.number], caller, snapshot, view)
+        return reach(snapshot.extensions[meant.number], caller, snapshot, view)
     if meant.kind in (Kind.OUTSIDE, Kind.INTERNATIONAL):
         call_back = view.call_back(meant.number)
         if call_back is not None:
             return _call_back(call_back, snapshot, view)
         own = snapshot.numbers.get(meant.number)
-        if own is not None and own.destination in snapshot.extensions:
+        if own is not None and own.destination.kind != "none":
             # A number of this site needs no trunk, and no trunk's loss may cut it off.
-            return _extension(snapshot.extensions[own.destination], caller, snapshot, view)
+            return _destination(own, caller, snapshot, view)
         why = barred(meant.number, country=site.country, allowed_countries=site.outbound.allowed_countries, blocked_prefixes=site.outbound.blocked_prefixes)
         if why is not None:
             return Refused(_barred(meant.number, meant.kind, why))
         return _outside(meant.number, snapshot)
     if meant.kind is Kind.SPECIAL and meant.number.isdigit():
         return _outside(meant.number, snapshot)
-    by_name = snapshot.by_sip_user.get(invite.uri_user)
+    by_name = snapshot.by_sip_user.get(asked)
     if by_name is not None and by_name.enabled:
         alone = ExtensionEntry(by_name.extension or by_name.sip_user, by_name.owner, (by_name.id,), by_name.display_name, True, 0)
-        return _extension(alone, caller, snapshot, view)
+        return reach(alone, caller, snapshot, view)
     return Refused(Outcome(404, _phrase(f"Not Found: {meant.reason}"), "refused", 1))
 
 
@@ -139,7 +167,7 @@ def _is_emergency(number: str, snapshot: Snapshot) -> bool:
     return number in snapshot.emergency_numbers or number in snapshot.test_numbers
 
 
-def _incoming(invite: Invite, snapshot: Snapshot, view: View) -> Route:
+def _incoming(invite: Invite, snapshot: Snapshot, view: View) -> Incoming | ToCallBack | Refused:
     trunk = snapshot.site.trunks.get(invite.trunk) if invite.trunk is not None else None
     form = trunk.number_format if trunk is not None else "e164"
     number = None
@@ -158,27 +186,48 @@ def _incoming(invite: Invite, snapshot: Snapshot, view: View) -> Route:
     entry = snapshot.numbers.get(number)
     if entry is None or (entry.trunk is not None and entry.trunk != invite.trunk):
         return Refused(Outcome(404, _phrase(f"Not Found: {number} is no number of this site"), "refused", 1))
-    extension = snapshot.extensions.get(entry.destination)
-    if extension is None:
-        return Refused(Outcome(404, _phrase(f"Not Found: {number} has no destination"), "refused", 1))
-    return _extension(extension, caller_of(invite, snapshot), snapshot, view)
+    return Incoming(number)
 
 
-def _extension(entry: ExtensionEntry, caller: Caller, snapshot: Snapshot, view: View) -> Route:
+def _destination(entry: NumberEntry, caller: Caller, snapshot: Snapshot, view: View) -> Meant:
+    """Where an incoming number leads, for somebody inside who dials it."""
+    kind, target = entry.destination.kind, entry.destination.target
+    match kind:
+        case "extension" if target in snapshot.extensions:
+            return reach(snapshot.extensions[target], caller, snapshot, view)
+        case "group" if GroupId(target) in snapshot.groups:
+            return reach(snapshot.groups[GroupId(target)], caller, snapshot, view)
+        case "flow":
+            return ToFlow(FlowId(target), entry.name or entry.number)
+        case "voicemail":
+            return ToMailbox(MailboxId(target), entry.name or entry.number, leave=True)
+        case "number" if target != entry.number:
+            onward = dialled(target, country=snapshot.site.country, outside_prefix=snapshot.site.outbound.outside_prefix, extensions=snapshot.extensions)
+            if onward.kind in (Kind.OUTSIDE, Kind.INTERNATIONAL) and onward.number not in snapshot.numbers:
+                return _outside(onward.number, snapshot)
+    return Refused(Outcome(404, _phrase(f"Not Found: {entry.number} has no destination"), "refused", 1))
+
+
+def reach(entry: ExtensionEntry, caller: Caller, snapshot: Snapshot, view: View) -> ToExtension | ToFlow | ToMailbox | Refused:
+    """Who rings when `entry` is called, or why nobody does."""
+    if entry.flow is not None:
+        return ToFlow(entry.flow, entry.name, entry.user)
+    if entry.mailbox is not None:
+        return ToMailbox(entry.mailbox, entry.name)
     # The phone that calls its own extension wants the others to ring (row K4); a phone in an emergency call is left alone.
     devices = [device for device in entry.devices if device != caller.device and device not in view.excluded]
     free = [device for device in devices if not view.in_emergency(device)]
     if entry.devices and not free:
-        return Refused(BUSY)
+        return Refused(BUSY, entry.user)
     if not entry.call_waiting and any(view.engaged(device) for device in devices):
-        return Refused(BUSY)
+        return Refused(BUSY, entry.user)
     targets = tuple(target for device in free for target in view.targets(device))
     if not targets:
-        return Refused(NOT_REGISTERED)
-    return ToExtension(entry.extension, entry.name, targets, float(entry.ring_seconds or snapshot.site.sip.ring_seconds))
+        return Refused(NOT_REGISTERED, entry.user)
+    return ToExtension(entry.extension, entry.name, targets, float(entry.ring_seconds or snapshot.site.sip.ring_seconds), entry.user)
 
 
-def _call_back(call_back: CallBack, snapshot: Snapshot, view: View) -> Route:
+def _call_back(call_back: CallBack, snapshot: Snapshot, view: View) -> ToCallBack | Refused:
     first: tuple[Target, ...] = ()
     if call_back.device is not None:
         first = view.targets(call_back.device)
@@ -193,7 +242,7 @@ def _call_back(call_back: CallBack, snapshot: Snapshot, view: View) -> Route:
     return ToCallBack(call_back.elin, first, then)
 
 
-def _outside(number: str, snapshot: Snapshot) -> Route:
+def _outside(number: str, snapshot: Snapshot) -> ToOutside | Refused:
     if not snapshot.outbound_trunks:
         return Refused(NO_TRUNK)
     return ToOutside(number, snapshot.outbound_trunks)

@@ -14,8 +14,9 @@ from appliance.calls.core import CallCore
 from appliance.calls.dials import Calling, plan_for
 from appliance.calls.emergency_call import EmergencyCall
 from appliance.calls.emergency_context import EmergencyContext
-from appliance.calls.plan import Outcome
-from appliance.calls.route import Refused, ToCallBack, ToEmergency, ToOutside, route
+from appliance.calls.plan import Outcome, Plan
+from appliance.calls.program import Program
+from appliance.calls.route import Incoming, Refused, Route, ToCallBack, ToEmergency, ToExtension, ToFlow, ToMailbox, ToOutside, route
 from appliance.calls.session import Session
 from appliance.sip.api import Invite, Leg, Origin
 
@@ -72,16 +73,24 @@ class Router:
             case ToEmergency(number, test):
                 self.start_emergency(leg, replace(invite, service=number, test_call=test))
                 return
-            case Refused(outcome):
+            case Refused(outcome) if invite.origin is Origin.TRUNK:
                 self._refuse(leg, invite, caller, outcome)
                 return
         emergency = isinstance(found, ToCallBack)
         if not emergency and self._overloaded():
             self._refuse(leg, invite, caller, _overload())
             return
-        plan = plan_for(found, Calling(caller, invite.codecs), snapshot, context.trunk_order)
-        direction = _direction(invite, outside=isinstance(found, ToOutside))
-        self._spawn(Session(context, leg, invite, caller, plan, direction=direction, start_emergency=self.start_emergency, emergency=emergency))
+        job: Plan | Program
+        match found:
+            case ToCallBack():
+                job = plan_for(found, Calling(caller, invite.codecs), snapshot, context.trunk_order)
+            case Incoming(number):
+                job = context.programs().number(number)
+            case _:
+                # What a phone dials is its user's flow's affair (row E5); what it means in this house is only what displays begin with.
+                job = context.programs().dialling(caller.user)
+        direction, about = _direction(invite, outside=isinstance(found, ToOutside)), _about(found, invite)
+        self._spawn(Session(context, leg, invite, caller, job, direction=direction, about=about, start_emergency=self.start_emergency, emergency=emergency))
 
     def _overloaded(self) -> bool:
         context = self._context
@@ -119,6 +128,18 @@ class Router:
         task = asyncio.get_running_loop().create_task(call.run(), name=f"call {call.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _about(found: Route, invite: Invite) -> tuple[str, str]:
+    """Number and name of whom the call is for, as far as that shows before anything is done."""
+    match found:
+        case ToExtension(extension, name):
+            return extension, name
+        case ToOutside(number) | Incoming(number):
+            return number, ""
+        case ToFlow(_, name) | ToMailbox(_, name):
+            return invite.uri_user, name
+    return invite.uri_user, ""
 
 
 def _direction(invite: Invite, *, outside: bool) -> Direction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,12 +13,18 @@ from appliance.calls.caller import Caller
 from appliance.calls.cdr import CallRecord, Direction
 from appliance.calls.context import CallContext
 from appliance.calls.core import CallCore, Party
+from appliance.calls.dials import Calling
 from appliance.calls.live import CallState, LiveCall
-from appliance.calls.plan import GONE, Branch, Outcome, Plan
-from appliance.calls.refer import NO_DIALOG, NOT_YOURS, EmergencyTarget, blind_target, psap_target, recall_plan
+from appliance.calls.plan import GONE, NO_ANSWER, Branch, Outcome, Plan
+from appliance.calls.port import CallPort
+from appliance.calls.program import Program, RingTarget
+from appliance.calls.refer import NO_DIALOG, NOT_YOURS, EmergencyTarget, Onward, blind_target, codecs_of, psap_target, recall_plan
+from appliance.calls.ring import Asking, Ringing, Rings, ring
+from appliance.calls.route import ToEmergency
 from appliance.calls.transfer import Transfer, TransferState, parse_replaces
 from appliance.events.calls import CallAnswered, CallStarted
 from appliance.sip.api import Answered, Digit, Ended, Invite, Leg, MediaChanged, MediaStats, News, TransferRequested
+from appliance.site.snapshot import Snapshot
 from appliance.types import DeviceId, TrunkId
 
 log = logging.getLogger(__name__)
@@ -40,7 +46,10 @@ class _End:
 
 
 class Session(CallCore):
-    """An ordinary call, or (with `emergency`) the call-back of an emergency centre to a phone."""
+    """An ordinary call, or (with `emergency`) the call-back of an emergency centre to a phone.
+
+    `job`: what is done for the caller, a plan of INVITEs or a program. `about`: what the call is about before anybody was rung, as (number, name).
+    """
 
     def __init__(
         self,
@@ -48,9 +57,10 @@ class Session(CallCore):
         leg: Leg,
         invite: Invite,
         caller: Caller,
-        plan: Plan,
+        job: Plan | Program,
         *,
         direction: Direction,
+        about: tuple[str, str] = ("", ""),
         start_emergency: StartEmergency,
         emergency: bool = False,
     ) -> None:
@@ -61,7 +71,9 @@ class Session(CallCore):
         self.far: Party | None = None
         self._context = context
         self._caller = caller
-        self._plan = plan
+        self._job = job
+        self._plan = job if isinstance(job, Plan) else Plan((), *about)
+        self._port: CallPort | None = None
         self._direction: Direction = direction
         self._start_emergency = start_emergency
         self._attempt: Attempt | None = None
@@ -102,7 +114,12 @@ class Session(CallCore):
         self._adopt(self.near.leg)
         self._change("invite", CallState.DIALLING)
         self._announce()
-        self._reach(self._plan, self.near)
+        if isinstance(self._job, Plan):
+            self._reach(self._job, self.near)
+        else:
+            # The INVITE of a trunk may name the number in To alone; what it is about is the number found.
+            dialled = self._plan.callee if self.invite.trunk is not None else self.invite.uri_user
+            self._serve(self._job, CallPort(self, self.near, self.invite, self._caller, user=self._caller.user, dialled=dialled))
 
     def _announce(self) -> None:
         """Put on the bus that this call has begun."""
@@ -117,6 +134,10 @@ class Session(CallCore):
     def _publish(self, event: object) -> None:
         self._context.publish(event)
 
+    def _serve(self, program: Program, port: CallPort) -> None:
+        self._port = port
+        port.start(program)
+
     def _reach(self, plan: Plan, waiting: Party) -> None:
         self._attempt = Attempt(self, plan, waiting, self._now)
         self._attempt.start()
@@ -130,6 +151,8 @@ class Session(CallCore):
             self._end = _End(by, code, reason, cause)
         if self._attempt is not None:
             self._attempt.stop()
+        if self._port is not None:
+            self._port.gone()
         self._change(f"{cause} by {by}", CallState.ENDED)
 
     def _on_nudge(self) -> None:
@@ -206,25 +229,40 @@ class Session(CallCore):
 
     def on_won(self, waiting: Party, winner: Party) -> None:
         self._stop_tone(waiting)
+        if self._port is not None:
+            self._port.won()
+            self._port = None
         if self._transfer is not None:
             self._transferred(self._transfer, winner)
             return
         if self.emergency:
             winner.identity = self.invite.uri
         self.far = winner
-        self.answered = self._wall()
         if not waiting.confirmed:
             # What the winner negotiated is asked of the caller, too, so that their packets can be forwarded as they are.
             waiting.leg.answer((winner.codec,) if winner.codec else ())
             waiting.confirmed = True
         self._join(waiting.leg, winner.leg)
-        minutes = self._context.snapshot().site.sip.max_call_minutes
-        if minutes and not self.emergency:
-            self._set_timer("limit", self._now() + minutes * 60)
+        self._up(winner.number or self._plan.callee, winner)
+
+    def _up(self, callee: str, winner: Party | None) -> None:
+        """The caller talks to somebody, or to the box (`winner` None)."""
+        now = self._wall()
+        if self.answered is None:
+            self.answered = now
+            minutes = self._context.snapshot().site.sip.max_call_minutes
+            if minutes and not self.emergency:
+                self._set_timer("limit", self._now() + minutes * 60)
         self._change("answered", CallState.UP)
-        self._publish(CallAnswered(self.answered, self.id, winner.number or self._plan.callee, winner.device, winner.trunk or self.invite.trunk))
+        trunk = (winner.trunk if winner is not None else None) or self.invite.trunk
+        self._publish(CallAnswered(now, self.id, callee, winner.device if winner is not None else None, trunk))
 
     def on_missed(self, outcome: Outcome) -> None:
+        if self._port is not None and not self._port.connected:
+            self._unjoin()
+            self._stop_tone(self._port.waiting)
+            self._port.missed(outcome)
+            return
         if self._transfer is not None:
             self._transfer_failed(self._transfer, outcome)
             return
@@ -233,6 +271,82 @@ class Session(CallCore):
 
     def on_trunk_failed(self, trunk: TrunkId, ended: Ended) -> None:
         self._notes.append(f"trunk {trunk}: {ended.code} {ended.reason}".rstrip())
+
+    # ---- what a program asks for (port.Host) ----
+
+    def snapshot(self) -> Snapshot:
+        return self._context.snapshot()
+
+    def add_note(self, text: str) -> None:
+        self._notes.append(text)
+
+    def plan_ring(self, port: CallPort, targets: Sequence[RingTarget], ring_s: float, shown: Caller) -> Ringing:
+        context = self._context
+        codecs = port.invite.codecs if not port.waiting.confirmed else codecs_of(port.waiting)
+        present = frozenset(party.device for party in self._parties() if party.device is not None and self._transfer is not None)
+        asking = Asking(port.who, Calling(shown, codecs, port.headers), port.dialled)
+        return ring(targets, asking, context.snapshot(), context.view(self.id, present), context.trunk_order, ring_s)
+
+    def begin_ring(self, port: CallPort, rings: Rings) -> None:
+        self.emergency = self.emergency or rings.call_back
+        if rings.outside and self._direction == "internal":
+            self._direction = "outgoing"
+        self._plan = rings.plan
+        self._unjoin()
+        self._reach(rings.plan, port.waiting)
+
+    def stop_ring(self) -> None:
+        attempt = self._attempt
+        if attempt is not None and not attempt.over:
+            attempt.stop()
+            self._watch_attempt()
+            self._unjoin()
+            self._stop_tone(attempt.waiting)
+
+    def take_by_box(self, waiting: Party) -> None:
+        if self._transfer is not None:
+            # The flow speaks to the one who was transferred: to its sender that is an answer.
+            transfer, self._transfer = self._transfer, None
+            self._unjoin()
+            self._leave_sender(transfer)
+            self.near, self.far = waiting, None
+            self._change("taken by a flow", CallState.UP)
+        if waiting.confirmed:
+            return
+        waiting.leg.answer()
+        waiting.confirmed = True
+        self._up(self._plan.callee, None)
+
+    def to_emergency(self, port: CallPort, target: ToEmergency) -> None:
+        """The flow dials an emergency number: its caller becomes an emergency caller, and this call ends."""
+        self._port = None
+        leg = port.waiting.leg
+        invite = replace(port.invite, service=target.number, test_call=target.test)
+        if self._transfer is not None:
+            transfer, self._transfer = self._transfer, None
+            place = port.waiting.device or transfer.sender.device
+            self._to_emergency(transfer, replace(invite, device=place, leg=leg.id, call_id=leg.call_id))
+            return
+        self._unjoin()
+        self._open.pop(leg.id, None)
+        unread = self._take_news_of(leg)
+        self._finish("box", 200, "", "emergency")
+        self._nudge()
+        if not any(isinstance(news, Ended) for news in unread):
+            self._start_emergency(leg, invite)
+
+    def end_by_program(self, port: CallPort, outcome: Outcome | None) -> None:
+        if port is not self._port or self.state is CallState.ENDED:
+            return
+        self._port = None
+        self.stop_ring()
+        end = outcome or NO_ANSWER
+        if self._transfer is not None:
+            self._transfer_failed(self._transfer, end)
+        else:
+            self.release(port.waiting.leg, end.code, end.reason, end.headers())
+            self._finish("callee" if outcome is not None else "box", end.code, end.reason, end.cause if self.answered is None else "normal")
+        self._nudge()
 
     # ---- news ----
 
@@ -248,6 +362,9 @@ class Session(CallCore):
             leg.hangup()
 
     def _on_party(self, party: Party, news: News) -> None:
+        port = self._port
+        if port is not None and party is port.waiting:
+            port.take(news)
         match news:
             case Ended():
                 self._party_ended(party, news)
@@ -255,7 +372,7 @@ class Session(CallCore):
                 party.codec = news.codec or party.codec
                 party.holds = news.held_by_peer
                 self._sync_hold()
-            case Digit():
+            case Digit() if port is None or party is not port.waiting:
                 self._relay_digit(party, self._other(party) if self.state is CallState.UP else None, news)
             case TransferRequested():
                 self._on_refer(party, news)
@@ -316,23 +433,26 @@ class Session(CallCore):
     def _blind(self, transfer: Transfer) -> None:
         sender, kept = transfer.sender, transfer.kept
         if sender.trunk is not None:
-            target: Plan | Outcome | EmergencyTarget = psap_target(sender.trunk, kept, transfer.request)
+            target: Plan | Onward | EmergencyTarget = psap_target(sender.trunk, kept, transfer.request)
         else:
             target = blind_target(self._context, self.id, self.invite, transfer)
-        if isinstance(target, Outcome):
-            transfer.failed(target)
-            return
         if isinstance(target, EmergencyTarget):
             self._to_emergency(transfer, target.invite)
             return
         self._notes.append(f"transfer by {sender.number or sender.trunk} to {transfer.request.target_user}")
         self._transfer = transfer
-        self._unjoin()
         if kept.held:
             kept.held = False
             kept.leg.resume()
         self._change("transfer", CallState.TRANSFERRING)
-        self._reach(target, kept)
+        if isinstance(target, Plan):
+            self._unjoin()
+            self._reach(target, kept)
+            return
+        asked = target.invite
+        user = target.who.user
+        port = CallPort(self, kept, asked, target.caller, user=user, dialled=asked.uri_user, who=target.who, headers=target.headers)
+        self._serve(self._context.programs().dialling(user), port)
 
     def _transferred(self, transfer: Transfer, newcomer: Party) -> None:
         """The new party answered: it takes the place of whoever asked for the transfer."""
@@ -353,7 +473,6 @@ class Session(CallCore):
 
     def _transfer_failed(self, transfer: Transfer, outcome: Outcome) -> None:
         self._stop_tone(transfer.kept)
-        self._unjoin()
         if transfer.sender_there:
             self._transfer = None
             transfer.failed(outcome)
@@ -361,6 +480,7 @@ class Session(CallCore):
             self._change("transfer failed", CallState.UP)
             self._sync_hold()
             return
+        self._unjoin()
         recall = recall_plan(self._context, transfer.sender, transfer.kept) if transfer.state is not TransferState.RECALLING else None
         if recall is None:
             transfer.failed(outcome)

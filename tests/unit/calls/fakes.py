@@ -7,13 +7,13 @@ import heapq
 import itertools
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 from appliance.calls.cdr import CallRecord
 from appliance.calls.context import CallContext
 from appliance.calls.emergency_context import EmergencyContext, call_back_of
 from appliance.calls.live import LiveCalls
+from appliance.calls.plain import PlainPrograms
 from appliance.calls.route import CallBack, Target
 from appliance.emergency.callback import CallbackMap
 from appliance.emergency.journal import Written
@@ -35,9 +35,11 @@ from appliance.sip.api import (
     News,
     Origin,
     Progress,
+    Sound,
     TransferRequested,
 )
 from appliance.site.model.site import Site
+from appliance.site.secrets import split
 from appliance.site.snapshot import Snapshot, compile
 from appliance.state.clock import Moment
 from appliance.state.records import CallbackRecord
@@ -92,6 +94,7 @@ class FakeLeg:
         self.news: asyncio.Queue[News] = asyncio.Queue()
         self.did: list[tuple[Any, ...]] = []
         self.deaf = False
+        self.playbacks = 0
         self.counters: MediaStats | None = MediaStats("pcmu", 500, 0, 1.0, 500, 0, 1.0, 2.0, True)
         self.stats_delay_s = 0.0
         self._endpoint = endpoint
@@ -148,9 +151,10 @@ class FakeLeg:
     def notify_transfer(self, code: int, reason: str, final: bool) -> None:
         self._talk("notify", code, final)
 
-    def play(self, path: Path, loop: bool = False) -> int:
-        self._talk("play", path)
-        return 1
+    def play(self, sound: Sound, loop: bool = False) -> int:
+        self._talk("play", sound)
+        self.playbacks += 1
+        return self.playbacks
 
     def play_tone(self, name: str) -> None:
         if self.state is not LegState.ENDED:
@@ -160,8 +164,8 @@ class FakeLeg:
         if self.state is not LegState.ENDED:
             self.did.append(("stop_playing",))
 
-    def record(self, path: Path) -> None:
-        self._talk("record", path)
+    def record(self, rate: int = 8000) -> None:
+        self._talk("record", rate)
 
     def stop_recording(self) -> None:
         self._talk("stop_recording")
@@ -349,7 +353,8 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def snapshot_of(**changes: Any) -> Snapshot:
-    return compile(Site.model_validate(merged(SITE, changes)), 1)
+    document, secrets, _ = split(merged(SITE, changes))
+    return compile(Site.model_validate(document), 1, secrets)
 
 
 class FakeJournal:
@@ -419,7 +424,13 @@ class World:
             "wall": lambda: 1_800_000_000.0 + loop.time(),
             "new_id": lambda: SessionId(f"s{next(self._ids)}"),
             "live": self.live,
+            "programs": lambda: PlainPrograms(self.lead),
         }
+
+    def lead(self, number: str) -> str:
+        """The extension a number of the site leads to."""
+        entry = self.snapshot.numbers.get(number)
+        return entry.destination.target if entry is not None and entry.destination.kind == "extension" else ""
 
     def moment(self) -> Moment:
         return Moment("boot", asyncio.get_running_loop().time())

@@ -481,7 +481,7 @@ def test_no_trunk_at_all_is_said_and_alarmed() -> None:
         bare = world.snapshot.site.model_copy(update={"trunks": {}})
         from appliance.site.snapshot import compile
 
-        world.snapshot = compile(bare, 2)
+        world.snapshot = compile(bare, 2, {})
         async with routing(world):
             phone = world.calls_help()
             await departed()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from appliance.calls.route import CallBack, Refused, Route, Target, ToCallBack, ToEmergency, ToExtension, ToOutside, View, route
+from appliance.calls.route import CallBack, Incoming, Refused, Route, Target, ToCallBack, ToEmergency, ToExtension, ToOutside, View, route
 from appliance.sip.api import Invite, Origin
 from appliance.types import DeviceId, LegId, TrunkId
 from tests.unit.calls.fakes import BOX, PHONE, snapshot_of
@@ -178,13 +178,13 @@ def test_a_number_of_the_site_dialled_inside_needs_no_trunk() -> None:
 
 
 @pytest.mark.parametrize("user", ["+12125550101", "12125550101", "2125550101"])
-def test_an_incoming_number_rings_its_destination(user: str) -> None:
+def test_an_incoming_number_is_found_however_the_trunk_writes_it(user: str) -> None:
     national = snapshot_of(trunks={"acme": {"number_format": "national"}})
-    assert rings(route(from_trunk(user), national, view())) == ["dana-desk", "dana-soft"]
+    assert route(from_trunk(user), national, view()) == Incoming("+12125550101")
 
 
 def test_the_number_in_to_counts_where_the_request_uri_holds_the_account() -> None:
-    assert rings(route(from_trunk("acct1", to_user="+12125550101"), SITE, view())) == ["dana-desk", "dana-soft"]
+    assert route(from_trunk("acct1", to_user="+12125550101"), SITE, view()) == Incoming("+12125550101")
 
 
 def test_unknown_incoming_numbers_are_404_and_extensions_are_not_reachable_from_outside() -> None:
@@ -197,7 +197,7 @@ def test_unknown_incoming_numbers_are_404_and_extensions_are_not_reachable_from_
 def test_a_number_bound_to_one_trunk_is_not_taken_from_another() -> None:
     bound = snapshot_of(numbers={"dana": {"trunk": "backup"}})
     assert refused(route(from_trunk("+12125550101"), bound, view()))[0] == 404
-    assert rings(route(from_trunk("+12125550101", trunk=TrunkId("backup")), bound, view())) == ["dana-desk", "dana-soft"]
+    assert route(from_trunk("+12125550101", trunk=TrunkId("backup")), bound, view()) == Incoming("+12125550101")
 
 
 def test_a_call_back_rings_the_phone_past_call_waiting_then_security() -> None:
@@ -227,7 +227,7 @@ def test_a_call_back_to_an_unknown_phone_goes_to_its_contact() -> None:
 def test_a_call_back_that_reaches_nobody_falls_to_the_numbers_destination() -> None:
     site = snapshot_of(emergency={"security_extensions": []})
     backs = {"+12125550101": CallBack("+12125550101")}
-    assert rings(route(from_trunk("+12125550101"), site, view(backs=backs))) == ["dana-desk", "dana-soft"]
+    assert route(from_trunk("+12125550101"), site, view(backs=backs)) == Incoming("+12125550101")
 
 
 def test_a_call_back_number_dialled_inside_is_a_call_back_too() -> None:
