@@ -17,7 +17,6 @@ from appliance.control.server import Peer
 from appliance.errors import DocumentError, NotFound
 from appliance.events.emergency import EmergencyNotice
 from appliance.sip._pj.config import host_text
-from appliance.site.validation import validate
 from appliance.types import Transport
 
 if TYPE_CHECKING:
@@ -42,11 +41,18 @@ def methods(box: Box) -> Mapping[str, Handler]:
         known = snapshot.extensions.get(params["extension"])
         if known is None or not known.devices:
             raise NotFound(f"No device has the extension {params['extension']}", "`holdfast registrations` lists the extensions")
-        # Row E3: whoever looks at a password is on record.
-        log.warning("the SIP passwords of extension %s were shown to uid %d (pid %d)", known.extension, peer.uid, peer.pid)
         entries = [snapshot.devices[device] for device in known.devices]
+
+        def reveal(name: str) -> str:
+            return box.vault.reveal(name, f"uid {peer.uid}", box.secrets.revision)
+
+        # Row E3: whoever looks at a password is on record.
+        secrets = [await box.loop.run_in_executor(None, reveal, f"devices.{e.id}.secret") for e in entries]
+        log.warning("the SIP passwords of extension %s were shown to uid %d (pid %d)", known.extension, peer.uid, peer.pid)
         servers = list(dict.fromkeys(f"{host_text(a.ip)}:{a.port}" for a in box.endpoint.listening if a.transport is Transport.UDP))
-        devices: list[shapes.SignInShape] = [{"device": e.id, "name": e.display_name, "sip_user": e.sip_user, "secret": e.secret} for e in entries]
+        devices: list[shapes.SignInShape] = [
+            {"device": e.id, "name": e.display_name, "sip_user": e.sip_user, "secret": secret} for e, secret in zip(entries, secrets, strict=True)
+        ]
         return {"domain": snapshot.realm, "servers": servers, "devices": devices}
 
     async def calls(_: dict[str, Any], __: Peer) -> shapes.CallsResult:
@@ -85,14 +91,15 @@ def methods(box: Box) -> Mapping[str, Handler]:
         return await trace_result(box, params["selector"], params["limit"])
 
     async def site_check(params: dict[str, Any], _: Peer) -> shapes.SiteCheckResult:
-        problems = (await box.loop.run_in_executor(None, validate, params["document"]))[1]
-        return {"problems": [{"path": p.path, "sentence": p.sentence, "hint": p.hint} for p in problems]}
+        try:
+            await box.loop.run_in_executor(None, box.parse, params["document"])
+        except DocumentError as error:
+            return {"problems": [{"path": p.path, "sentence": p.sentence, "hint": p.hint} for p in error.problems]}
+        return {"problems": []}
 
     async def site_load(params: dict[str, Any], peer: Peer) -> shapes.SiteLoadResult:
-        site, problems = await box.loop.run_in_executor(None, validate, params["document"])
-        if problems or site is None:
-            raise DocumentError(f"The site document has {len(problems)} mistake(s)", problems)
-        return {"revision": await box.load_site(site, params["author"] or f"uid {peer.uid}", params["comment"])}
+        site, secrets = await box.loop.run_in_executor(None, box.parse, params["document"])
+        return {"revision": await box.load_site(site, secrets, params["author"] or f"uid {peer.uid}", params["comment"])}
 
     async def test(params: dict[str, Any], _: Peer) -> shapes.EmergencyTestResult:
         return await emergency_test(box, params["extension"], call=params["call"])

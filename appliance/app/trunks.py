@@ -8,7 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from appliance.events.trunk import TrunkChanged
@@ -67,6 +67,7 @@ class _Line:
     """A trunk at work. `target`: the address in use; `tried`: targets given up since the last answer; `problem`: why there is no account."""
 
     trunk: Trunk
+    secret: str = field(repr=False)
     health: Health
     target: Target | None = None
     account: TrunkAccount | None = None
@@ -121,7 +122,7 @@ class TrunkService:
         """
         before, now = self._lines, self._clock()
         self._bind = bind_addresses
-        self._lines = {key: self._line(key, trunk, before.get(key), now) for key, trunk in _all(snapshot).items()}
+        self._lines = {key: self._line(key, trunk, snapshot.trunk_secrets.get(key, ""), before.get(key), now) for key, trunk in _all(snapshot).items()}
         # The new ones first: a name both use is never let go.
         for line in self._lines.values():
             self._names.watch(line.trunk.host, line.trunk.port, line.trunk.transport)
@@ -186,9 +187,9 @@ class TrunkService:
 
     # ---- accounts ------------------------------------------------------------------------------------------------
 
-    def _line(self, key: TrunkId, trunk: Trunk, before: _Line | None, now: float) -> _Line:
-        if before is None or _identity(before.trunk) != _identity(trunk):
-            return _Line(trunk, Health(key, trunk.health_seconds, bool(trunk.username), now, probe_at_s=now))
+    def _line(self, key: TrunkId, trunk: Trunk, secret: str, before: _Line | None, now: float) -> _Line:
+        if before is None or before.secret != secret or _identity(before.trunk) != _identity(trunk):
+            return _Line(trunk, secret, Health(key, trunk.health_seconds, bool(trunk.username), now, probe_at_s=now))
         before.health.interval_s = trunk.health_seconds
         before.health.probe_at_s = min(before.health.probe_at_s, now + trunk.health_seconds)
         before.trunk = trunk
@@ -252,7 +253,7 @@ class TrunkService:
             local=local,
             username=trunk.username,
             auth_username=trunk.auth_username,
-            secret=trunk.secret or "",
+            secret=line.secret,
             register_s=trunk.register_seconds,
             advertised=trunk.advertised,
         )
@@ -324,8 +325,8 @@ class TrunkService:
 
 
 def _identity(trunk: Trunk) -> tuple[object, ...]:
-    """What makes it another line to the carrier, whose health is not known."""
-    return trunk.host, trunk.port, trunk.transport, trunk.username, trunk.auth_username, trunk.secret
+    """What beside its secret makes it another line to the carrier, whose health is not known."""
+    return trunk.host, trunk.port, trunk.transport, trunk.username, trunk.auth_username
 
 
 def _all(snapshot: Snapshot) -> dict[TrunkId, Trunk]:

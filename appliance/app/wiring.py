@@ -7,7 +7,7 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from appliance.app.callbacks import Callbacks
 from appliance.app.certificate import ensure_certificate
 from appliance.app.registrations import Registrations
 from appliance.app.rpc import methods
+from appliance.app.secrets import EngineSecrets
 from appliance.app.settings import Settings
 from appliance.app.tracing import Sessions, follow
 from appliance.app.trunks import TrunkService
@@ -48,7 +49,8 @@ from appliance.sip.endpoint import EndpointConfig, SipEndpoint, TrunkNews
 from appliance.sip.messages import Reply, Request
 from appliance.sip.registrar.register import Change, Limits
 from appliance.site import snapshot as compiled
-from appliance.site.document import load_file
+from appliance.site.document import load_file, parse
+from appliance.site.install import install
 from appliance.site.model.site import Site
 from appliance.site.store import SiteStore
 from appliance.state.bindings import BindingsRepository
@@ -78,6 +80,8 @@ class Box:
         self.acknowledged: dict[str, tuple[str, float]] = {}
         self.bus = Bus()
         self.store = SiteStore(settings.data / "site")
+        self.secrets = EngineSecrets(settings.data)
+        self.vault = self.secrets.vault
         self.revision = 0
         self.rescue_reason = ""
         self.again = asyncio.Event()
@@ -92,9 +96,9 @@ class Box:
     async def start(self) -> None:
         settings, loop = self.settings, asyncio.get_running_loop()
         self.loop = loop
-        site = self._load_site()
+        site, counting = self._load_site()
         self._open_state()
-        self._compile(site)
+        self._compile(site, counting)
         sip = site.sip
         limits = Limits(sip.min_expires_seconds, sip.max_expires_seconds, sip.default_expires_seconds)
         self.registrations = Registrations(limits, self._write_binding, self._binding_changed)
@@ -164,9 +168,11 @@ class Box:
 
     # ---- the site ------------------------------------------------------------------------------------------------
 
-    def _load_site(self) -> Site:
+    def _load_site(self) -> tuple[Site, Mapping[str, str]]:
+        self.secrets.migrate()
         if self.settings.site is not None and not any((self.settings.data / "site").glob("revisions/*")):
-            self.store.save(load_file(self.settings.site), author="HOLDFAST_SITE", comment=f"first site, from {self.settings.site.name}", now=time.time())
+            first, given = load_file(self.settings.site)
+            install(self.store, self.vault, first, given, author="HOLDFAST_SITE", comment=f"first site, from {self.settings.site.name}")
         revision, site = self.store.current()
         self.revision = revision.number
         if self.settings.rescue:
@@ -175,10 +181,12 @@ class Box:
                 site, self.revision = self.store.read(good), good
             self.rescue_reason = f"the engine crashed three times in 60 s; revision {self.revision} runs with emergency and local calls only"
             self.alarm("rescue", f"Rescue: {self.rescue_reason}", "see the log for the crash, then load a corrected site or restart the box")
-        return site
+        return site, self.secrets.at_start(site, revision.number)
 
-    def _compile(self, site: Site) -> None:
-        made = compiled.compile(site, self.revision)
+    def _compile(self, site: Site, counting: Mapping[str, str]) -> None:
+        fault = self.secrets.fault
+        self.alarm("vault", f"{fault.sentence}: phones and trunks cannot sign in; emergency calls work" if fault else "", fault.hint if fault else "")
+        made = compiled.compile(site, self.revision, counting)
         if self.settings.rescue:
             # Emergency keeps every trunk; ordinary calls keep none.
             made = replace(made, outbound_trunks=(), numbers={})
@@ -192,15 +200,20 @@ class Box:
         entry = self.snapshot.numbers.get(number)
         return entry.destination.target if entry is not None and entry.destination.kind == "extension" else ""
 
-    async def load_site(self, site: Site, author: str, comment: str) -> int:
+    def parse(self, document: object) -> tuple[Site, Mapping[str, str]]:
+        """A raw document as (site, the secrets in it); the vault's need not be in it. Blocks for the disk. Raises DocumentError, StateError."""
+        return parse(document, self.vault.names(self.secrets.revision))
+
+    async def load_site(self, site: Site, given: Mapping[str, str], author: str, comment: str) -> int:
         """Save as a new revision and put it into force; calls up and registrations do not notice. The ports of RTP and SIP change at the next start."""
-        revision = await self.loop.run_in_executor(None, lambda: self.store.save(site, author=author, comment=comment, now=time.time()))
+        revision = await self.loop.run_in_executor(None, lambda: install(self.store, self.vault, site, given, author=author, comment=comment))
         if self.settings.rescue:
             # The new revision may cure what crashed: a fresh start, out of rescue, right after the answer is out.
             self.loop.call_later(0.2, self.again.set)
             return revision.number
+        counting = await self.loop.run_in_executor(None, self.secrets.of, revision.number)
         self.revision = revision.number
-        self._compile(site)
+        self._compile(site, counting)
         self.callbacks.configure(site)
         rules, sip = self._rules(), site.sip
         limits = Limits(sip.min_expires_seconds, sip.max_expires_seconds, sip.default_expires_seconds)

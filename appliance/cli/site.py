@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import time
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,8 +16,10 @@ from rich.text import Text
 from appliance.control.client import Client, RemoteError, default_control, default_data
 from appliance.errors import DocumentError, HoldfastError
 from appliance.site.document import parse, read_file
+from appliance.site.install import install
 from appliance.site.model.site import Site
 from appliance.site.store import SiteStore
+from appliance.site.vault import Vault
 
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 FILE_ARGUMENT = click.argument("file", type=click.Path(path_type=Path))
@@ -35,7 +36,7 @@ def site() -> None:
 def check(file: Path, as_json: bool) -> None:
     """List every mistake in the site file FILE. Changes nothing; exit code 1 when there is one."""
     try:
-        found = parse(read_file(file))
+        found, _ = parse(read_file(file))
     except DocumentError as error:
         _refuse(error, as_json)
     if as_json:
@@ -60,9 +61,9 @@ def load(file: Path, as_json: bool, comment: str, data: Path | None, control: Pa
         folder = data or default_data(os.environ)
         socket_path = control or default_control({**os.environ, "HOLDFAST_DATA": str(folder)})
         raw = read_file(file)
-        found = parse(raw)
+        found, secrets = parse(raw)
         running = _answers(socket_path)
-        revision = _hand_over(socket_path, raw, asked) if running else SiteStore(folder / "site").save(found, now=time.time(), **asked).number
+        revision = _hand_over(socket_path, raw, asked) if running else install(SiteStore(folder / "site"), Vault(folder), found, secrets, **asked).number
     except HoldfastError as error:
         _refuse(error, as_json)
     if as_json:

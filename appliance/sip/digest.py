@@ -23,7 +23,7 @@ _MAX_CREDENTIALS = 4
 
 
 class Identity(Protocol):
-    """What a look-up gives: anything with a plain `secret` (None: it may not sign in)."""
+    """What a look-up gives: anything with a plain `secret` (None or empty: it may not sign in)."""
 
     @property
     def secret(self) -> str | None: ...
@@ -157,7 +157,7 @@ class DigestAuth:
         user, at, domain = username.partition("@")
         known_domain = not at or domain.lower() in self._domains or domain.strip("[]") == request.local.ip
         identity = lookup(user) if known_domain else None
-        secret = identity.secret if identity is not None else None
+        secret = (identity.secret if identity is not None else None) or None  # an empty one opens nothing
         # An unknown user costs the same hashes as a known one, so that time tells nothing.
         try:
             expected = _response(self._hashed(username if secret is not None else "", algorithm, secret or self._nobody), given, request.method, algorithm)

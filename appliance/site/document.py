@@ -7,12 +7,13 @@ import os
 import stat
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from appliance.errors import DocumentError, Problem
 from appliance.site.model.site import Site
+from appliance.site.secrets import split
 from appliance.site.validation import validate
 from appliance.site.wording import path_of, quoted
 
@@ -20,8 +21,8 @@ MAX_BYTES = 8 * 1024 * 1024
 """A site of thousands of phones is well under one MiB: more is not a site file."""
 
 
-def load_file(path: Path) -> Site:
-    """Read and validate the site file at `path`. Raises DocumentError with every problem; one problem when the file itself cannot be read."""
+def load_file(path: Path) -> tuple[Site, dict[str, str]]:
+    """`parse` of the site file at `path`. Raises DocumentError with every problem; one problem when the file itself cannot be read."""
     return parse(read_file(path))
 
 
@@ -34,22 +35,28 @@ def read_file(path: Path) -> dict[str, Any]:
     return _json(path, text) if suffix == ".json" else _toml(path, text)
 
 
-def parse(data: object) -> Site:
-    """Validate a raw document. Raises DocumentError with every problem in it."""
-    site, problems = validate(data)
-    if site is None:
+def parse(data: object, known: Collection[str] = ()) -> tuple[Site, dict[str, str]]:
+    """A raw document as (site, the secrets it came with, by name). Raises DocumentError with every problem in it.
+
+    `known`: the names of secrets that need not be in it, for the vault has them.
+    """
+    document, secrets, weak = split(data)
+    # A secret with a problem is there: it is not reported as missing, too.
+    site, problems = validate(document, {*known, *secrets, *(problem.path for problem in weak)})
+    problems = (*weak, *problems)
+    if site is None or problems:
         count = len(problems)
         raise DocumentError(f"the site document has {count} problem{'s' if count > 1 else ''}", problems)
-    return site
+    return site, secrets
 
 
 def dump_json(site: Site) -> str:
-    """The whole document as JSON, defaults written out: it means the same to a later version with other defaults. Holds secrets."""
+    """The whole document as JSON, defaults written out: it means the same to a later version with other defaults."""
     return site.model_dump_json(indent=2) + "\n"
 
 
 def dump_toml(site: Site) -> str:
-    """The document as TOML for people, without what stands at its default. Holds secrets."""
+    """The document as TOML for people, without what stands at its default."""
     return "\n".join(_table((), site.model_dump(mode="json", exclude_defaults=True))).strip("\n") + "\n"
 
 

@@ -65,7 +65,8 @@ class Snapshot:
     """One revision, ready for use; swapped as a whole, never changed.
 
     `by_sip_user` has user names as written. `trunks`: the enabled ones in the order written, which is the order of emergency paths;
-    `trunk_secrets`: of all that have one, switched off or not. `outbound_trunks`: those that carry ordinary calls, in their order. `emergency_numbers` holds the country's minimum, the site's own and 112.
+    `trunk_secrets`: of all that have one, switched off or not; `outbound_trunks`: those that carry ordinary calls, in their order.
+    `emergency_numbers` holds the country's minimum, the site's own and 112.
     `users` and `groups` are entries of `extensions` by id, those without an extension too; `mailboxes` has each user's first one.
     """
 

@@ -26,6 +26,12 @@ EXPECTED: dict[str, tuple[str, str]] = {
     r"^[0-9*#]{1,12}$": ("is not a number that can be dialled", '1 to 12 of the digits 0-9, * and #: "5555"'),
     r"^[0-9*#]{0,3}$": ("is not an outside prefix", 'up to 3 of the digits 0-9, * and #, or nothing: "9"'),
     r"^[A-Z]{2}$": ("is not a country", 'two capital letters (ISO 3166): "US"'),
+    r"^[a-z]{2,3}(-[a-z0-9]{2,8}){0,2}$": ("is not a language", 'small letters: "en-us", "de", "fr"'),
+    r"^[a-z][a-z-]{1,30}$": ("is not a kind of step", 'small letters and hyphens: "dial", "hang-up"'),
+    r"^[A-Za-z0-9*#][A-Za-z0-9*#_-]{0,39}$": ("is not the name of an exit", 'letters, digits, * # _ and -, at most 40: "no-answer", "1"'),
+    r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$": ("is not a time of day", 'hours and minutes, two digits each: "08:30", "24:00" for the end of the day'),
+    r"^([0-9]{4}-)?(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$": ("is not a day", 'month and day for every year, "12-25", or with the year, "2026-12-24"'),
+    r"^[0-9a-f]{64}$": ("is not the SHA-256 of a recording", "64 hexadecimal digits; `holdfast audio` adds recordings"),
 }
 """Each pattern of the models with what it stands for and a value that fits."""
 
@@ -58,14 +64,26 @@ def close(word: str, known: Iterable[str]) -> str:
     return f"there is {', '.join(names[:8])}{' and more' if len(names) > 8 else ''}" if names else ""
 
 
-def translate(error: ValidationError) -> tuple[Problem, ...]:
-    """Every finding of `error`, which comes of validating a Site, in the order of the document."""
-    return tuple(_problem(detail) for detail in error.errors(include_url=False))
+def translate(error: ValidationError, at: Loc = ()) -> tuple[Problem, ...]:
+    """Every finding of `error`, which comes of validating the part of a Site at `at`, in the order of the document."""
+    found: dict[str, Problem] = {}
+    for detail in error.errors(include_url=False):
+        problem = _problem(detail, at)
+        # A field of two types is reported once for each: one sentence, and what either would take.
+        if detail["loc"] and _is_choice(detail["loc"][-1]) and (first := found.get(problem.path)):
+            problem = Problem(first.path, first.sentence, f"{first.hint}; or {problem.hint}")
+        found[problem.path] = problem
+    return tuple(found.values())
 
 
-def _problem(detail: ErrorDetails) -> Problem:
-    loc: Loc = detail["loc"]
-    if loc and loc[-1] == "[key]":
+def _is_choice(part: int | str) -> bool:
+    """Whether a part of a finding's place names one type of several, which is no place in the document."""
+    return part == "constrained-str" or str(part).startswith("literal[")
+
+
+def _problem(detail: ErrorDetails, at: Loc) -> Problem:
+    loc: Loc = (*at, *detail["loc"])
+    if loc and (loc[-1] == "[key]" or _is_choice(loc[-1])):
         loc = loc[:-1]
     sentence, hint = _words(detail, loc)
     return Problem(path_of(loc) or "document", sentence, hint)
@@ -73,7 +91,6 @@ def _problem(detail: ErrorDetails) -> Problem:
 
 def _words(detail: ErrorDetails, loc: Loc) -> tuple[str, str]:
     kind, value, context = detail["type"], detail["input"], detail.get("ctx") or {}
-    secret = bool(loc) and loc[-1] == "secret"
     match kind:
         case "extra_forbidden":
             return "is not a known field", close(str(loc[-1]), _fields_at(loc[:-1]))
@@ -83,9 +100,9 @@ def _words(detail: ErrorDetails, loc: Loc) -> tuple[str, str]:
             what, example = EXPECTED[str(context["pattern"])]
             return f"{quoted(value)} {what}", example
         case "string_type" if isinstance(value, int | float) and not isinstance(value, bool):
-            return "must be text, and is a number", "put it in quotes" if secret else f'put it in quotes: "{quoted(value)}"'
+            return "must be text, and is a number", f'put it in quotes: "{quoted(value)}"'
         case "string_type" | "string_unicode":
-            return f"must be text, and is {_kind_of(value)}", _example(loc) or "write text in quotes"
+            return f"must be text, and is {kind_of(value)}", _example(loc) or "write text in quotes"
         case "string_too_short":
             least = context["min_length"]
             return ("is empty", "write something here") if not value else (f"is shorter than {least} characters", f"use at least {least}")
@@ -99,6 +116,10 @@ def _words(detail: ErrorDetails, loc: Loc) -> tuple[str, str]:
             return f"{quoted(value)} is too large", f"use {context['le']} or less"
         case "ip_any_network":
             return f"{quoted(value)} is not a network", _network_hint(value)
+        case "too_long":
+            return f"has {context['actual_length']} entries and takes {context['max_length']}", f"write {context['max_length']}"
+        case "invalid-json-value":
+            return f"cannot be used here: {kind_of(value)}", "write text, a number, true or false, a list or a group of these"
         case "value_error":
             return str(context.get("error", detail["msg"])), ""
         case _:
@@ -108,17 +129,18 @@ def _words(detail: ErrorDetails, loc: Loc) -> tuple[str, str]:
 def _wrong_type(kind: str, value: object) -> tuple[str, str]:
     """A value of a type that does not belong there at all."""
     if kind.startswith("int"):
-        return f"must be a whole number, and is {_kind_of(value)}", "write digits without quotes, for example 30"
+        return f"must be a whole number, and is {kind_of(value)}", "write digits without quotes, for example 30"
     if kind.startswith("bool"):
-        return f"must be true or false, and is {_kind_of(value)}", "write true or false without quotes"
+        return f"must be true or false, and is {kind_of(value)}", "write true or false without quotes"
     if kind in {"tuple_type", "list_type"}:
-        return f"must be a list, and is {_kind_of(value)}", 'write a list in brackets: ["…", "…"]'
+        return f"must be a list, and is {kind_of(value)}", 'write a list in brackets: ["…", "…"]'
     if kind in {"model_type", "model_attributes_type", "dict_type"}:
-        return f"must be a group of fields, and is {_kind_of(value)}", "write its fields under a heading of their own"
-    return f"cannot be used here: {_kind_of(value)}", ""
+        return f"must be a group of fields, and is {kind_of(value)}", "write its fields under a heading of their own"
+    return f"cannot be used here: {kind_of(value)}", ""
 
 
-def _kind_of(value: object) -> str:
+def kind_of(value: object) -> str:
+    """What sort of JSON or TOML value it is, for a sentence; never the value."""
     match value:
         case None:
             return "nothing"
@@ -152,8 +174,6 @@ def _example(loc: Loc) -> str:
     for pattern, (_, example) in EXPECTED.items():
         if pattern in str(annotation):
             return example
-    if loc and loc[-1] == "secret":
-        return "8 to 128 characters that nobody guesses"
     return ""
 
 
@@ -171,18 +191,18 @@ def _annotation_at(loc: Loc) -> Any:
             field = fields.get(part)
             if field is None:
                 return None
-            here = _bare(field.annotation)
+            here = bare(field.annotation)
             if not hasattr(here, "model_fields") and get_origin(here) is None:
                 here = (here, *field.metadata)
         else:
             arguments = get_args(here)
             if not arguments:
                 return None
-            here = _bare(arguments[1] if get_origin(here) is dict else arguments[0])
+            here = bare(arguments[1] if get_origin(here) is dict else arguments[0])
     return here
 
 
-def _bare(annotation: Any) -> Any:
+def bare(annotation: Any) -> Any:
     """`X` of `X | None`."""
     if get_origin(annotation) in {Union, types.UnionType}:
         return next(argument for argument in get_args(annotation) if argument is not type(None))

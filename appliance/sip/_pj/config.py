@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pjsua2 as pj
@@ -39,7 +39,7 @@ class TrunkAccount:
     local: Address
     username: str = ""
     auth_username: str = ""
-    secret: str = ""
+    secret: str = field(default="", repr=False)
     register_s: int = 300
     advertised: str = ""
 

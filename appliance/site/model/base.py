@@ -25,7 +25,6 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=80), AfterValid
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Extension = Annotated[str, StringConstraints(pattern=r"^[0-9]{2,8}$")]
 SipUser = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._+-]{1,64}$")]
-Secret = Annotated[str, StringConstraints(min_length=8, max_length=128), AfterValidator(_text)]
 E164 = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
 Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?$")]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -6,18 +6,20 @@ from typing import Any, Literal
 
 from pydantic import Field, IPvAnyNetwork, model_validator
 
-from appliance.site.model.base import E164, Host, Id, Name, Part, Port, Secret, Text
+from appliance.site.model.base import E164, Host, Id, Name, Part, Port, Text
 
 
 class Trunk(Part):
-    """A way out over SIP. `username` makes it a registering trunk; without, it is matched by `networks` (and its own host)."""
+    """A way out over SIP. `username` makes it a registering trunk; without, it is matched by `networks` (and its own host).
+
+    The carrier's password is in the vault.
+    """
 
     name: Name
     host: Host
     port: Port = 5060
     transport: Literal["udp", "tcp", "tls"] = "udp"
     username: Text = ""
-    secret: Secret | None = None
     auth_username: Text = ""
     """Where it differs from `username`."""
     register_seconds: int = Field(default=300, ge=60, le=7200)

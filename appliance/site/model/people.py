@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from appliance.site.model.base import E164, Digits, Extension, Id, Name, Part, Secret, SipUser, Text
+from appliance.site.model.base import E164, Digits, Extension, Id, Name, Part, SipUser, Text
 
 HOUSE_FLOW = "house"
 """The flow every new user dials through; always there, and an ordinary flow in everything else (row E6)."""
@@ -58,12 +58,11 @@ class User(Part):
 
 
 class Device(Part):
-    """Anything that registers: a desk phone, a softphone, a door station. Without `owner` it stands alone (row K2)."""
+    """Anything that registers: a desk phone, a softphone, a door station. Without `owner` it stands alone (row K2). Its SIP password is in the vault."""
 
     name: Text = ""
     owner: Id | None = None
     sip_user: SipUser
-    secret: Secret
     extension: Extension | None = None
     """Its own number; needed where there is no owner."""
     location: Id | None = None

@@ -1,0 +1,55 @@
+"""The vault as the engine uses it: made ready at start, read for each snapshot. Where that fails nobody can sign in, and emergency calls still work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from appliance.errors import StateError
+from appliance.site.migrate import migrate
+from appliance.site.model.site import Site
+from appliance.site.secrets import fill
+from appliance.site.vault import Vault
+
+log = logging.getLogger(__name__)
+
+
+class EngineSecrets:
+    """The methods block for the disk. `fault`: why the last one had no secrets, None: it had them. `revision`: the one whose secrets were read last."""
+
+    def __init__(self, data: Path) -> None:
+        self.vault = Vault(data)
+        self.fault: StateError | None = None
+        self.revision = 0
+        self._data = data
+        self._migrated = False
+
+    def migrate(self) -> None:
+        """Before anything else reads the site: take secrets out of the revisions of older releases."""
+        try:
+            migrate(self._data)
+            self._migrated = True
+        except StateError as error:
+            log.error("the secrets of old revisions could not be taken into the vault: %s", error)
+
+    def at_start(self, site: Site, revision: int) -> Mapping[str, str]:
+        """As `of`, and devices without a secret get one (row E3): those of the sample, and of revisions that were saved by other means than a commit."""
+        if self._migrated:  # else what a device lacks may still be in an old revision
+            try:
+                made = fill(site, self.vault.names(revision))
+                self.vault.put(made)
+                if made:
+                    log.info("%d devices had no secret and got one", len(made))
+            except StateError as error:
+                log.error("devices without a secret stay without: %s", error)
+        return self.of(revision)
+
+    def of(self, revision: int) -> Mapping[str, str]:
+        """The secrets that count in `revision`, the current one; none at all where the vault cannot be read."""
+        self.revision, self.fault = revision, None
+        try:
+            return self.vault.values(revision)
+        except StateError as error:
+            self.fault = error
+            return {}
