@@ -185,6 +185,7 @@ class CallPort:
 
     async def answer(self) -> None:
         self._check()
+        # Also for one who is answered long since: whoever transferred this caller to a flow that speaks is done with it.
         self._host.take_by_box(self.waiting)
         await self._until_audible()
 
@@ -197,7 +198,7 @@ class CallPort:
 
     async def play(self, sound: Sound) -> None:
         self._check()
-        if not self.waiting.confirmed and not self.waiting.early:
+        if self.waiting.confirmed or not self.waiting.early:
             await self.answer()
         self._playback = self.waiting.leg.play(sound)
         try:
@@ -246,7 +247,7 @@ class CallPort:
         return self._ring
 
     async def record(self, write: Callable[[bytes], None], *, max_s: float, silence_s: float = 0.0, keys: str = "#") -> Taken:
-        if not self.waiting.confirmed and not self._gone:
+        if not self._gone:
             await self.answer()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + max_s
@@ -263,10 +264,12 @@ class CallPort:
                     quiet_s = quiet_s + len(piece.pcm) / 16000 if piece.level < SILENT_LEVEL else 0.0
                     if piece.last:
                         return Taken(seconds, "hangup")
-                if self._digits and self._digits[0] in keys:
-                    why, key = "key", self._digits.popleft()
+                while self._digits and not key:
+                    pressed = self._digits.popleft()
+                    key = pressed if pressed in keys else ""
+                if key:
+                    why = "key"
                     break
-                self._digits.clear()
                 if silence_s and quiet_s >= silence_s:
                     why = "silence"
                     break

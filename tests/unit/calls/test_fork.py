@@ -1,6 +1,10 @@
 """The fork machine: who wins, who is released with what, what the caller is told."""
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appliance.calls.fork import Act, Drop, Fail, Fork, Ring, Start, Win
 from appliance.calls.plan import Advance, Branch, Plan, Stage
@@ -245,3 +249,107 @@ def test_ring_timeout_of_a_stage_that_always_advances() -> None:
     acts = fork.tick(30.0)
     assert acts[0] == Drop(0)
     assert started(acts) == [1]
+
+
+# ---- staggered branches ----
+
+
+def staggered(*times: tuple[float, float], **stage: object) -> Fork:
+    """A branch per (after_s, ring_s), of one stage of 60 s."""
+    branches = tuple(replace(phone(f"p{number}"), after_s=after_s, ring_s=ring_s) for number, (after_s, ring_s) in enumerate(times))
+    return Fork(Plan((Stage(branches, **({"ring_s": 60.0, "one_person": False} | stage)),), "101"), "call")  # type: ignore[arg-type]
+
+
+@pytest.mark.row("A5")
+def test_a_branch_starts_and_ends_at_its_own_time() -> None:
+    fork = staggered((0, 15), (10, 20))
+    assert started(fork.start(0.0)) == [0]
+    fork.news(0, Progress(180), 1.0)
+    assert fork.deadline == 10.0
+    assert started(fork.tick(10.0)) == [1]
+    assert fork.tick(15.0) == [Drop(0)]
+    fork.news(1, Progress(180), 16.0)
+    assert fork.deadline == 30.0
+    assert failed(fork.tick(30.0)) == (480, "no-answer")
+
+
+def test_the_next_one_starts_at_once_when_nothing_rings_any_more() -> None:
+    fork = staggered((0, 20), (10, 20), (15, 20))
+    fork.start(0.0)
+    assert started(fork.news(0, BUSY, 2.0)) == [1]
+    assert fork.deadline == 7.0, "the third keeps its distance to the second"
+    assert started(fork.tick(7.0)) == [2]
+
+
+def test_a_decline_of_one_of_several_people_is_only_their_own() -> None:
+    fork = staggered((0, 20), (0, 20))
+    fork.start(0.0)
+    assert fork.news(0, Ended(603, cause="declined"), 1.0) == []
+    fork.news(1, Progress(180), 1.0)
+    assert failed(fork.tick(20.0))[0] == 603
+
+
+def test_a_trunk_that_fails_among_phones_gives_way_to_the_next_within_its_time() -> None:
+    way = replace(trunk("a"), ring_s=30.0, silence_s=6.0, then=replace(trunk("b"), silence_s=6.0))
+    fork = Fork(Plan((Stage((phone("p0"), way), 40.0, one_person=False),), "101"), "call")
+    assert started(fork.start(0.0)) == [0, 1]
+    fork.news(0, Progress(180), 0.5)
+    acts = fork.tick(6.0)
+    assert acts[0] == Drop(1)
+    assert started(acts) == [2]
+    assert [act.branch.trunk for act in acts if isinstance(act, Start)] == ["b"]
+    fork.news(2, Progress(180), 7.0)
+    assert fork.deadline == 30.0, "both lines together have the time of the one target"
+
+
+def test_giving_up_releases_what_rings_and_forgets_what_waits() -> None:
+    fork = staggered((0, 20), (10, 20))
+    fork.start(0.0)
+    assert fork.stop() == [Drop(0)]
+    assert fork.tick(10.0) == []
+
+
+@given(
+    times=st.lists(st.tuples(st.integers(0, 40), st.integers(5, 60)), min_size=1, max_size=6),
+    news=st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["ring", "busy", "decline", "answer", "gone"]), st.floats(0.1, 30.0)), max_size=12),
+)
+def test_whatever_happens_every_branch_is_released_once_and_the_fork_ends(times: list[tuple[int, int]], news: list[tuple[int, str, float]]) -> None:
+    fork = staggered(*((float(after), float(rings)) for after, rings in times))
+    kinds = {"ring": Progress(180), "busy": BUSY, "decline": Ended(603, cause="declined"), "answer": Answered(), "gone": GONE}
+    live: set[int] = set()
+    now, end = 0.0, 0
+
+    def carry_out(acts: list[Act]) -> None:
+        nonlocal end
+        for act in acts:
+            match act:
+                case Start(key):
+                    assert key not in live
+                    live.add(key)
+                case Drop(key):
+                    assert key in live
+                    live.discard(key)
+                case Win(key):
+                    live.discard(key)
+                    end += 1
+                case Fail():
+                    end += 1
+
+    carry_out(fork.start(now))
+    for key, kind, wait in news:
+        target = now + wait
+        while fork.deadline is not None and fork.deadline <= target:
+            now = fork.deadline
+            carry_out(fork.tick(now))
+        now = target
+        if key in live:
+            if kind in ("busy", "decline", "gone"):
+                live.discard(key)
+            carry_out(fork.news(key, kinds[kind], now))
+    while fork.deadline is not None:
+        assert fork.deadline >= now or fork.deadline <= 60.0
+        now = max(now, fork.deadline)
+        carry_out(fork.tick(now))
+    assert end == 1
+    assert not live
+    assert now <= 60.0 + sum(wait for _, _, wait in news)
