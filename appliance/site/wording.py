@@ -9,7 +9,7 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import Any, Union, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from appliance.errors import Problem
@@ -64,11 +64,14 @@ def close(word: str, known: Iterable[str]) -> str:
     return f"there is {', '.join(names[:8])}{' and more' if len(names) > 8 else ''}" if names else ""
 
 
-def translate(error: ValidationError, at: Loc = ()) -> tuple[Problem, ...]:
-    """Every finding of `error`, which comes of validating the part of a Site at `at`, in the order of the document."""
+def translate(error: ValidationError, at: Loc = (), root: type[BaseModel] | None = None) -> tuple[Problem, ...]:
+    """Every finding of `error`, which comes of validating the part of a Site at `at`, in the order of the document.
+
+    `root`: the model that was validated, where it is none of Site's own (the settings of a step).
+    """
     found: dict[str, Problem] = {}
     for detail in error.errors(include_url=False):
-        problem = _problem(detail, at)
+        problem = _problem(detail, at, root)
         # A field of two types is reported once for each: one sentence, and what either would take.
         if detail["loc"] and _is_choice(detail["loc"][-1]) and (first := found.get(problem.path)):
             problem = Problem(first.path, first.sentence, f"{first.hint}; or {problem.hint}")
@@ -81,28 +84,28 @@ def _is_choice(part: int | str) -> bool:
     return part == "constrained-str" or str(part).startswith("literal[")
 
 
-def _problem(detail: ErrorDetails, at: Loc) -> Problem:
+def _problem(detail: ErrorDetails, at: Loc, root: type[BaseModel] | None) -> Problem:
     loc: Loc = (*at, *detail["loc"])
     if loc and (loc[-1] == "[key]" or _is_choice(loc[-1])):
         loc = loc[:-1]
-    sentence, hint = _words(detail, loc)
+    sentence, hint = _words(detail, loc, Site) if root is None else _words(detail, loc[len(at) :], root)
     return Problem(path_of(loc) or "document", sentence, hint)
 
 
-def _words(detail: ErrorDetails, loc: Loc) -> tuple[str, str]:
+def _words(detail: ErrorDetails, loc: Loc, root: type[BaseModel]) -> tuple[str, str]:
     kind, value, context = detail["type"], detail["input"], detail.get("ctx") or {}
     match kind:
         case "extra_forbidden":
-            return "is not a known field", close(str(loc[-1]), _fields_at(loc[:-1]))
+            return "is not a known field", close(str(loc[-1]), _fields_at(loc[:-1], root))
         case "missing":
-            return "is missing", _example(loc)
+            return "is missing", _example(loc, root)
         case "string_pattern_mismatch":
             what, example = EXPECTED[str(context["pattern"])]
             return f"{quoted(value)} {what}", example
         case "string_type" if isinstance(value, int | float) and not isinstance(value, bool):
             return "must be text, and is a number", f'put it in quotes: "{quoted(value)}"'
         case "string_type" | "string_unicode":
-            return f"must be text, and is {kind_of(value)}", _example(loc) or "write text in quotes"
+            return f"must be text, and is {kind_of(value)}", _example(loc, root) or "write text in quotes"
         case "string_too_short":
             least = context["min_length"]
             return ("is empty", "write something here") if not value else (f"is shorter than {least} characters", f"use at least {least}")
@@ -116,6 +119,8 @@ def _words(detail: ErrorDetails, loc: Loc) -> tuple[str, str]:
             return f"{quoted(value)} is too large", f"use {context['le']} or less"
         case "ip_any_network":
             return f"{quoted(value)} is not a network", _network_hint(value)
+        case "too_short":
+            return "is empty" if not value else f"has fewer than {context['min_length']} entries", f"write at least {context['min_length']}"
         case "too_long":
             return f"has {context['actual_length']} entries and takes {context['max_length']}", f"write {context['max_length']}"
         case "invalid-json-value":
@@ -168,23 +173,23 @@ def _network_hint(value: object) -> str:
     return f'the network of that address is "{meant}"'
 
 
-def _example(loc: Loc) -> str:
+def _example(loc: Loc, root: type[BaseModel]) -> str:
     """What a missing field wants, from the pattern of its type."""
-    annotation = _annotation_at(loc)
+    annotation = _annotation_at(loc, root)
     for pattern, (_, example) in EXPECTED.items():
         if pattern in str(annotation):
             return example
     return ""
 
 
-def _fields_at(loc: Loc) -> tuple[str, ...]:
-    fields = getattr(_annotation_at(loc), "model_fields", {})
+def _fields_at(loc: Loc, root: type[BaseModel]) -> tuple[str, ...]:
+    fields = getattr(_annotation_at(loc, root), "model_fields", {})
     return tuple(fields)
 
 
-def _annotation_at(loc: Loc) -> Any:
-    """The type the models have at `loc`, constraints included as text can show them; None where the models have nothing."""
-    here: Any = Site
+def _annotation_at(loc: Loc, root: type[BaseModel]) -> Any:
+    """The type `root` and the models in it have at `loc`, constraints included as text can show them; None where the models have nothing."""
+    here: Any = root
     for part in loc:
         fields = getattr(here, "model_fields", None)
         if fields is not None:
