@@ -7,13 +7,14 @@ import os
 import stat
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from appliance.errors import DocumentError, Problem
 from appliance.site.model.site import Site
 from appliance.site.secrets import split
+from appliance.site.text import to_toml
 from appliance.site.validation import validate
 from appliance.site.wording import path_of, quoted
 
@@ -57,7 +58,7 @@ def dump_json(site: Site) -> str:
 
 def dump_toml(site: Site) -> str:
     """The document as TOML for people, without what stands at its default."""
-    return "\n".join(_table((), site.model_dump(mode="json", exclude_defaults=True))).strip("\n") + "\n"
+    return to_toml(site.model_dump(mode="json"))
 
 
 def _unreadable(path: Path, sentence: str, hint: str) -> DocumentError:
@@ -130,35 +131,3 @@ def _repeated(value: object, loc: tuple[int | str, ...]) -> Iterator[tuple[int |
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _repeated(item, (*loc, index))
-
-
-def _table(names: tuple[str, ...], table: Mapping[str, Any]) -> Iterator[str]:
-    """A TOML table's lines: its plain values first, then the tables below it."""
-    plain = {key: value for key, value in table.items() if value is not None and not _is_table(value)}
-    if names and (plain or not table):
-        yield f"\n[{'.'.join(_key(name) for name in names)}]"
-    yield from (f"{_key(key)} = {_value(value)}" for key, value in plain.items())
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _table((*names, key), value)
-        elif _is_table(value):
-            for item in value:
-                yield f"\n[[{'.'.join(_key(name) for name in (*names, key))}]]"
-                yield from (f"{_key(inner)} = {_value(held)}" for inner, held in item.items() if held is not None)
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, Mapping) or (isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value))
-
-
-def _key(key: str) -> str:
-    return key if key and all(c.isascii() and (c.isalnum() or c in "_-") for c in key) else json.dumps(key)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return f"[{', '.join(_value(item) for item in value)}]"
-    # JSON's escapes are TOML's, but for surrogate pairs, which ensure_ascii=False avoids, and DEL, which no text field holds.
-    return json.dumps(value, ensure_ascii=False)
