@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
+from appliance.site.paths import find, has, put, remove
+from appliance.site.sentences import Names, order_of, sentence_of
 from appliance.site.wording import path_of
 
-Loc: TypeAlias = tuple[str, ...]
 Document: TypeAlias = Mapping[str, Any]
+
+ORDERED = ("trunks", "mailboxes")
+"""Kinds whose entries stand in an order that means something: emergency paths; the mailbox where a user's forwarding ends."""
+_WHOLE = frozenset({"destination"})
+"""Groups of fields that say one thing together."""
 
 
 class _Absent:
@@ -20,18 +26,16 @@ class _Absent:
 
 
 ABSENT: Final = _Absent()
-HIDDEN: Final = "hidden"
-"""Stands for a secret's value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """At `loc`, `before` became `after` (ABSENT: nothing there; both JSON values). `sentence` like "extension of Front desk: 1001 -> 1010".
 
-    `hidden`: a secret was made or changed; its values are in no change. `order`: the entries of a kind were put in another order (lists of ids).
+    `hidden`: a secret was made or changed, whose values are in no change. `order`: the entries of a kind stand in another order (lists of ids).
     """
 
-    loc: Loc
+    loc: tuple[str, ...]
     before: Any
     after: Any
     sentence: str = field(default="", compare=False)
@@ -43,8 +47,79 @@ class Change:
         return path_of(self.loc)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON shape {path, sentence, hidden} and, where they exist, {before, after}."""
-        shape: dict[str, Any] = {"path": self.path, "sentence": self.sentence, "hidden": self.hidden}
-        if not self.hidden:
-            shape |= {name: value for name, value in (("before", self.before), ("after", self.after)) if value is not ABSENT}
-        return shape
+        """JSON shape {path, sentence, hidden, order} and, where they exist, {before, after}."""
+        shape: dict[str, Any] = {"path": self.path, "sentence": self.sentence, "hidden": self.hidden, "order": self.order}
+        return shape | {name: value for name, value in (("before", self.before), ("after", self.after)) if value is not ABSENT}
+
+
+def diff(a: Document, b: Document) -> tuple[Change, ...]:
+    """What turns `a` into `b`, in the order of the documents; `apply(diff(a, b), a) == b`. Lists change as a whole, objects come and go as a whole."""
+    before, after = Names(a), Names(b)
+    return tuple(replace(change, sentence=_told(change, before, after)) for change in _differences((), a, b))
+
+
+def apply(changes: Iterable[Change], document: Document) -> dict[str, Any]:
+    """`document` with the changes made; hidden ones are not the document's."""
+    made = dict(document)
+    for change in changes:
+        if change.order:
+            kind: Mapping[str, Any] = made[change.loc[0]]
+            made[change.loc[0]] = {key: kind[key] for key in change.after}
+        elif change.after is ABSENT:
+            made = remove(made, change.loc)
+        elif not change.hidden:
+            made = put(made, change.loc, change.after)
+    return made
+
+
+def undo(changes: Iterable[Change], document: Document) -> dict[str, Any]:
+    """`document` with the changes taken back, as far as they are still there to take back."""
+    back = [Change(c.loc, c.after, c.before, hidden=c.hidden, order=c.order) for c in changes if not c.hidden]
+    made = apply((c for c in back if not c.order and (c.after is not ABSENT or has(document, c.loc))), document)
+    for change in back:
+        kind = find(made, change.loc, {})
+        if change.order:
+            made[change.loc[0]] = {key: kind[key] for key in (*(k for k in change.after if k in kind), *(k for k in kind if k not in change.after))}
+    return made
+
+
+def hidden_changes(made: Iterable[str], changed: Iterable[str], document: Document) -> tuple[Change, ...]:
+    """Changes that stand for secrets of those names (`devices.dana-desk.secret`); their values stay in the vault."""
+    names = Names(document)
+    found = [Change(tuple(name.split(".")), ABSENT, ABSENT, hidden=True) for name in (*made, *changed)]
+    words = [*("made, hidden" for _ in made), *("changed, hidden" for _ in changed)]
+    return tuple(replace(change, sentence=f"{names.subject(change.loc)}: {word}") for change, word in zip(found, words, strict=True))
+
+
+def _differences(loc: tuple[str, ...], a: Document, b: Document) -> Iterator[Change]:
+    for key in (*a, *(key for key in b if key not in a)):
+        here = (*loc, key)
+        before, after = a.get(key, ABSENT), b.get(key, ABSENT)
+        if isinstance(before, Mapping) and isinstance(after, Mapping) and key not in _WHOLE:
+            yield from _differences(here, before, after)
+            if here[0] in ORDERED and len(here) == 1:
+                yield from _order(here, before, after)
+        elif not _same(before, after):
+            yield Change(here, before, after)
+
+
+def _order(loc: tuple[str, ...], a: Document, b: Document) -> Iterator[Change]:
+    appended = [*(key for key in a if key in b), *(key for key in b if key not in a)]
+    if appended != list(b):
+        yield Change(loc, list(a), list(b), order=True)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Equal and of one type all the way down: in JSON 1, 1.0 and true are three things."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return type(a) is type(b) and bool(a == b)
+
+
+def _told(change: Change, old: Names, now: Names) -> str:
+    if change.order:
+        return order_of(change.loc[0], change.before, change.after, old, now)
+    before, after = (None if value is ABSENT else value for value in (change.before, change.after))
+    return sentence_of(change.loc, before, after, old, now)
