@@ -423,5 +423,5 @@ def _row(cdr: Cdr) -> CallRecord:
         caller=cdr.caller, called=cdr.callee or cdr.dialled,
         started_unix_s=cdr.started, answered_unix_s=cdr.answered, ended_unix_s=cdr.ended, outcome="answered" if cdr.answered is not None else cdr.cause,
         code=cdr.code, talk_s=cdr.talk_s, caller_name=cdr.caller_name, caller_device=cdr.device or "", answered_device=cdr.callee_device or "",
-        trunk=cdr.trunk or "",
+        trunk=cdr.trunk or "", dialled=cdr.dialled, user=cdr.user or "", path=cdr.notes,
     )  # fmt: skip

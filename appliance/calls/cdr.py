@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from appliance.sip.api import MediaStats
-from appliance.types import DeviceId, SessionId, TrunkId
+from appliance.types import DeviceId, SessionId, TrunkId, UserId
 
 Direction = Literal["internal", "outgoing", "incoming", "emergency"]
 
@@ -47,7 +47,9 @@ class CallRecord:
     dialogs: tuple[str, ...] = ()
     """Call-IDs of every leg it had, the caller's first."""
     notes: tuple[str, ...] = field(default=())
-    """What happened on the way: "transferred to 1004", "trunk acme failed: 503"."""
+    """What happened on the way: the steps of its flow, "transferred to 1004", "trunk acme failed: 503"."""
+    user: UserId | None = None
+    """Who called, where the phone belongs to somebody."""
 
     @property
     def talk_s(self) -> float:

@@ -195,6 +195,7 @@ class Session(CallCore):
                 emergency=self.emergency,
                 test=self.invite.test_call,
                 notes=tuple(self._notes),
+                user=self._caller.user,
             )
         )
 
