@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,8 @@ from appliance.network.addresses import Entry, Limits, Target, dump
 from appliance.network.names import NameCache
 from appliance.sip._pj.config import TrunkAccount
 from appliance.sip.endpoint import TrunkNews
-from appliance.site.model.lines import Trunk
 from appliance.site.model.site import Site
+from appliance.site.secrets import split
 from appliance.site.snapshot import Snapshot
 from appliance.site.snapshot import compile as compile_site
 from appliance.types import Address, Transport, TrunkId
@@ -95,19 +96,21 @@ async def until(condition: Callable[[], object], what: str) -> None:
         await asyncio.sleep(0.01)
 
 
-def snapshot(**trunks: Trunk) -> Snapshot:
-    return compile_site(Site(domain="example.org", trunks=trunks), 1)
+def snapshot(**trunks: dict[str, Any]) -> Snapshot:
+    document, secrets, _ = split({"domain": "example.org", "trunks": trunks})
+    return compile_site(Site.model_validate(document), 1, secrets)
 
 
-def trunk(host: str = "192.0.2.1", **fields: object) -> Trunk:
-    return Trunk.model_validate({"name": host, "host": host, "health_seconds": 0, **fields})
+def trunk(host: str = "192.0.2.1", **fields: object) -> dict[str, Any]:
+    """As it stands in a site file; `secret` is a field of it there."""
+    return {"name": host, "host": host, "health_seconds": 0, **fields}
 
 
 def test_a_literal_host_is_an_account_at_once() -> None:
     async def test(b: Bench) -> None:
         await b.service.start()
-        b.service.apply(snapshot(a=trunk(port=5070, username="u", auth_username="au", secret="s" * 8, register_seconds=90, advertised="198.51.100.1")), BIND)
-        expected = TrunkAccount(A, "192.0.2.1", "192.0.2.1", 5070, Transport.UDP, Address("192.168.1.1", 5060), "u", "au", "s" * 8, 90, "198.51.100.1")
+        b.service.apply(snapshot(a=trunk(port=5070, username="u", auth_username="au", secret="s3" * 4, register_seconds=90, advertised="198.51.100.1")), BIND)
+        expected = TrunkAccount(A, "192.0.2.1", "192.0.2.1", 5070, Transport.UDP, Address("192.168.1.1", 5060), "u", "au", "s3" * 4, 90, "198.51.100.1")
         assert b.endpoint.told == [(expected,)]
         assert b.hosts == [{"192.0.2.1": A}]
         assert b.row(A).address == "udp:192.0.2.1:5070"
@@ -207,12 +210,12 @@ def test_after_a_restart_with_dns_dead_the_trunk_is_there_at_once(tmp_path: Path
 def test_the_same_revision_again_changes_nothing_and_another_only_what_differs() -> None:
     async def test(b: Bench) -> None:
         await b.service.start()
-        b.service.apply(snapshot(a=trunk(username="u", secret="s" * 8), b=trunk("192.0.2.2")), BIND)
+        b.service.apply(snapshot(a=trunk(username="u", secret="s3" * 4), b=trunk("192.0.2.2")), BIND)
         b.service.on_news(TrunkNews(A, 200, "OK", 300))
-        b.service.apply(snapshot(a=trunk(username="u", secret="s" * 8), b=trunk("192.0.2.2")), BIND)
+        b.service.apply(snapshot(a=trunk(username="u", secret="s3" * 4), b=trunk("192.0.2.2")), BIND)
         assert len(b.endpoint.told) == 1
         assert b.row(A).registered is True
-        b.service.apply(snapshot(a=trunk(username="u", secret="t" * 8)), BIND)
+        b.service.apply(snapshot(a=trunk(username="u", secret="t3" * 4)), BIND)
         assert [[a.id for a in told] for told in b.endpoint.told] == [[A, B], [A]]
         assert b.row(A).registered is False, "another password: nothing is known"
         assert b.hosts[-1] == {"192.0.2.1": A}
@@ -238,7 +241,7 @@ def test_a_name_nobody_needs_is_not_asked_any_more() -> None:
 def test_registration_state_as_people_see_it() -> None:
     async def test(b: Bench) -> None:
         await b.service.start()
-        b.service.apply(snapshot(a=trunk(username="u", secret="s" * 8), b=trunk("192.0.2.2")), BIND)
+        b.service.apply(snapshot(a=trunk(username="u", secret="s3" * 4), b=trunk("192.0.2.2")), BIND)
         assert (b.row(A).registered, b.row(A).code, b.row(B).registered) == (False, 0, None)
         b.service.on_news(TrunkNews(A, 403, "Forbidden", 0))
         assert (b.row(A).registered, b.row(A).reachable, b.row(A).code, b.row(A).reason) == (False, True, 403, "Forbidden")
@@ -256,7 +259,7 @@ def test_registration_state_as_people_see_it() -> None:
 def test_order_puts_what_works_first_keeps_the_rest_and_is_stable() -> None:
     async def test(b: Bench) -> None:
         await b.service.start()
-        register = {"username": "u", "secret": "s" * 8}
+        register = {"username": "u", "secret": "s3" * 4}
         b.service.apply(snapshot(a=trunk(**register), b=trunk("192.0.2.2"), c=trunk("192.0.2.3", **register)), BIND)
         assert b.service.order((C, A, B)) == (C, A, B), "nothing is known: as it came"
         assert b.service.last_good() is None
@@ -363,7 +366,7 @@ def test_a_silent_trunk_does_not_hold_up_the_others() -> None:
 def test_a_registered_trunk_that_falls_silent_says_what_is_wrong() -> None:
     async def test(b: Bench) -> None:
         await b.service.start()
-        b.service.apply(snapshot(a=trunk(username="u", secret="s" * 8, health_seconds=1)), BIND)
+        b.service.apply(snapshot(a=trunk(username="u", secret="s3" * 4, health_seconds=1)), BIND)
         b.service.on_news(TrunkNews(A, 200, "OK", 300))
         await until(lambda: b.endpoint.asked and b.row(A).reachable, "an answer")
         b.endpoint.codes["192.0.2.1"] = 408

@@ -25,7 +25,7 @@ class Port:
     def __init__(self) -> None:
         site = make_site(2)
         site["trunks"] = {"acme": {"name": "Acme", "host": "sip.acme.example", "networks": ["203.0.113.0/29"]}}
-        snapshot = compiled(parse(site), 1)
+        snapshot = compiled(parse(site)[0], 1, parse(site)[1])
         self.legs, self.crowded, self.refusals = 100, False, []
         self.registrar = Registrar(Bindings())
         self.digest = DigestAuth(snapshot.realm, b"k" * 32)

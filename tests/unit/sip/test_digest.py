@@ -13,7 +13,7 @@ from appliance.sip.messages import Credentials, Request
 from tests.support.registering import BOX, DOMAIN, PHONE, Device, address, challenges, register, signed
 
 PASSWORD = "correct horse"
-DEVICES = {"dana": Device(), "nosecret": Device("nosecret", None)}
+DEVICES = {"dana": Device(), "nosecret": Device("nosecret", None), "empty": Device("empty", "")}
 
 
 def lookup(name: str) -> Device | None:
@@ -209,6 +209,17 @@ def test_unknown_user_cannot_guess_the_dummy_secret() -> None:
     auth = DigestAuth(DOMAIN, b"key")
     for guess in ("", "None", auth.realm):
         assert auth.verify(signed(register(), offer(auth), guess, "nobody"), lookup, 100.0).outcome is Outcome.FORBIDDEN
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+@pytest.mark.parametrize("username", ["nosecret", "empty"])
+@pytest.mark.parametrize("qop", [True, False])
+def test_nobody_signs_in_as_a_device_without_a_secret(auth: DigestAuth, username: str, algorithm: str, qop: bool) -> None:
+    """A box whose vault is lost has only such devices: whatever a client computes with, an empty password above all, opens nothing."""
+    for guess in ("", "None", "null", PASSWORD):
+        verdict = auth.verify(signed(register(), offer(auth, algorithm), guess, username, qop=qop), lookup, 100.0)
+        assert judged(verdict) == (Outcome.FORBIDDEN, Reason.UNKNOWN_USER)
+        assert verdict.identity is None
 
 
 def test_right_password_for_another_realm_is_challenged_with_ours(auth: DigestAuth) -> None:

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from appliance.site.validation import check, validate
+from appliance.errors import DocumentError, Problem
+from appliance.site.document import parse
+from appliance.site.model.site import Site
+from appliance.site.validation import check
 
 
 def base() -> dict[str, Any]:
@@ -41,6 +44,14 @@ def changed(path: str, value: object) -> dict[str, Any]:
     else:
         here[last] = value
     return raw
+
+
+def validate(raw: object) -> tuple[Site | None, tuple[Problem, ...]]:
+    """The site in a raw document with its secrets, or every problem in it."""
+    try:
+        return parse(raw)[0], ()
+    except DocumentError as error:
+        return None, error.problems
 
 
 def test_the_base_has_no_mistake() -> None:
@@ -119,6 +130,14 @@ def test_a_mistake_between_parts_is_found_at_its_place(path: str, value: object,
     assert [problem.path for problem in problems] == [at]
     assert problems[0].sentence.startswith(sentence)
     assert hint in problems[0].hint
+
+
+def test_a_trunks_secret_may_be_in_the_vault_already() -> None:
+    site, _ = parse(base())
+    assert check(site, {"trunks.carrier.secret"}) == ()
+    assert check(site) == (), "what the vault has is not known here"
+    (problem,) = check(site, set())
+    assert problem.path == "trunks.carrier.secret"
 
 
 def test_a_callback_number_is_needed_as_soon_as_a_trunk_carries_emergency_calls() -> None:
