@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from appliance.state.clock import Moment
-from appliance.state.records import BindingChange, BindingRecord, CallbackRecord, CallRecord, ChangeKind
-from appliance.types import Address, DeviceId, LocationId, SessionId, Transport
+from appliance.state.records import BindingChange, BindingRecord, CallbackRecord, CallRecord, ChangeKind, OutboxRecord, VoicemailRecord
+from appliance.types import Address, DeviceId, LocationId, MailboxId, SessionId, Transport
 
 
 def binding(number: int = 0, **more: Any) -> BindingRecord:
@@ -58,5 +58,32 @@ def call(session: str = "s1", **more: Any) -> CallRecord:
         ended_unix_s=1_700_000_010.0,
         outcome="busy",
         code=486,
+    )
+    return replace(record, **more)
+
+
+def message(id: str = "m1", **more: Any) -> VoicemailRecord:
+    record = VoicemailRecord(
+        id=id,
+        mailbox=MailboxId("dana"),
+        caller="+15550123",
+        caller_name="Café Übersee",
+        session=SessionId("s1"),
+        started_unix_s=1_700_000_000.25,
+        seconds=12.5,
+        heard_unix_s=None,
+        file=f"dana/{id}.wav",
+    )
+    return replace(record, **more)
+
+
+def item(dedupe: str = "mail:m1", **more: Any) -> OutboxRecord:
+    record = OutboxRecord(
+        dedupe=dedupe,
+        kind="voicemail-mail",
+        target="dana@example.com",
+        payload='{"message": "m1"}',
+        created_unix_s=1_700_000_000.5,
+        next_try=Moment("boot-1", 100.0),
     )
     return replace(record, **more)

@@ -20,6 +20,8 @@ from alembic.script import ScriptDirectory
 import appliance.state
 from appliance.errors import StateError
 from appliance.state import database
+from appliance.state.bindings import BindingsRepository
+from appliance.state.callbacks import CallbacksRepository
 from appliance.state.calls import CallsRepository
 from appliance.state.database import HEAD, migrate, open_engine
 from tests.support.disks import fill, tmpfs
@@ -157,9 +159,67 @@ def test_a_locked_database_is_not_taken_for_damaged(path: Path, monkeypatch: pyt
     assert migrate(path) is False
 
 
-def test_killed_in_mid_migration_it_begins_again(path: Path) -> None:
-    """The child is killed by the kernel as soon as the first table exists inside the open transaction."""
-    code = """
+_FIRST_TABLES = """
+from pathlib import Path
+import sys
+from alembic import command
+from alembic.config import Config
+from appliance.state.database import open_engine
+import appliance.state
+config = Config()
+config.set_main_option("script_location", str(Path(appliance.state.__file__).parent / "migrations"))
+engine = open_engine(Path(sys.argv[1]))
+with engine.begin() as connection:
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0001")
+engine.dispose()
+"""
+
+
+@pytest.fixture
+def of_version_1(path: Path) -> Path:
+    """A database as the first release left it, with a row in every table."""
+    path.parent.mkdir()
+    subprocess.run([sys.executable, "-c", _FIRST_TABLES, str(path)], check=True)
+    execute(
+        path,
+        "INSERT INTO bindings VALUES ('phone-1', 'sip:a@x', '192.0.2.1', 5060, 'udp', '192.0.2.9', 5060, 'udp', NULL, 60, 0, 'b', 1, 'c', 1, '', '', 0)",
+        "INSERT INTO callback_map VALUES ('+15550100', 's1', 'phone-1', 'lobby', '', NULL, 'b', 1, 2)",
+        "INSERT INTO call_records VALUES (7, 's1', 'out', '201', 'Dana', '', '+15550123', '', 'acme', '', 1.0, 2.0, 3.0, 1.0, 'answered', 200)",
+    )
+    assert query(path, "SELECT version_num FROM alembic_version") == [("0001",)]
+    return path
+
+
+def test_a_database_of_the_first_release_is_brought_up_with_its_rows(of_version_1: Path) -> None:
+    path = of_version_1
+    assert migrate(path) is False
+    engine = open_engine(path)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), database.metadata) == []
+    (record,) = CallsRepository(engine).recent()
+    assert (record.serial, record.session, record.trunk, record.talk_s) == (7, "s1", "acme", 1.0)
+    assert (record.dialled, record.user, record.path) == ("", "", ())
+    CallsRepository(engine).append(call("s2", path=("a",)))
+    assert [record.serial for record in CallsRepository(engine).recent()] == [8, 7]
+    assert [one.device for one in BindingsRepository(engine).load()] == ["phone-1"]
+    assert [one.elin for one in CallbacksRepository(engine).load()] == ["+15550100"]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("statement", ["ALTER TABLE call_records", "CREATE TABLE voicemail", "CREATE INDEX outbox_state", "UPDATE alembic_version"])
+def test_killed_between_two_versions_it_is_the_older_one(of_version_1: Path, statement: str) -> None:
+    path = of_version_1
+    done = subprocess.run([sys.executable, "-c", _KILLED_AFTER, str(path), statement], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert query(path, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert query(path, "SELECT count(*) FROM sqlite_master WHERE name IN ('voicemail', 'outbox')") == [(0,)]
+    assert migrate(path) is False
+    assert query(path, "SELECT session, path FROM call_records") == [("s1", "[]")]
+    assert query(path, "SELECT version_num FROM alembic_version") == [(HEAD,)]
+
+
+_KILLED_AFTER = """
 import os, signal, sys
 from pathlib import Path
 from sqlalchemy import Engine, event
@@ -167,12 +227,16 @@ from appliance.state.database import migrate
 
 @event.listens_for(Engine, "after_cursor_execute")
 def _(connection, cursor, statement, *rest):
-    if "CREATE TABLE call_records" in statement:
+    if sys.argv[2] in statement:
         os.kill(os.getpid(), signal.SIGKILL)
 
 migrate(Path(sys.argv[1]))
 """
-    done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+
+
+def test_killed_in_mid_migration_it_begins_again(path: Path) -> None:
+    """The child is killed by the kernel as soon as the first table exists inside the open transaction."""
+    done = subprocess.run([sys.executable, "-c", _KILLED_AFTER, str(path), "CREATE TABLE call_records"], check=False)
     assert done.returncode == -signal.SIGKILL
     assert query(path, "SELECT name FROM sqlite_master") == []
     assert migrate(path) is False

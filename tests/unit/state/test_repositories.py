@@ -14,8 +14,11 @@ from appliance.state.callbacks import CallbacksRepository
 from appliance.state.calls import CallsRepository
 from appliance.state.clock import Moment, boot_id, boottime_s
 from appliance.state.database import migrate, open_engine
-from appliance.state.records import ChangeKind
-from tests.unit.state.samples import binding, call, change, window
+from appliance.state.outbox import OutboxRepository
+from appliance.state.records import ChangeKind, OutboxState
+from appliance.state.voicemail import VoicemailRepository
+from appliance.types import MailboxId
+from tests.unit.state.samples import binding, call, change, item, message, window
 
 
 @pytest.fixture
@@ -112,6 +115,115 @@ def test_old_call_records_are_trimmed(engine: Engine) -> None:
         repository.append(call(f"s{number}"))
     assert repository.trim(3) == 2
     assert [record.session for record in repository.recent()] == ["s4", "s3", "s2"]
+
+
+def test_a_call_record_says_what_flows_did(engine: Engine) -> None:
+    repository = CallsRepository(engine)
+    path = ("flow menu: start", 'menu: "2" -> sales', "Zoë answered")
+    repository.append(call("s0", dialled="400", user="dana", path=path))
+    repository.append(call("s1"))
+    second, first = repository.recent()
+    assert (first.dialled, first.user, first.path) == ("400", "dana", path)
+    assert (second.dialled, second.user, second.path) == ("", "", ())
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "7", '"abc'])
+def test_a_path_nobody_can_read_costs_only_the_path(engine: Engine, text: str) -> None:
+    repository = CallsRepository(engine)
+    repository.append(call("s0", path=("a",), dialled="400"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE call_records SET path = ?", (text,))
+    (record,) = repository.recent()
+    assert (record.path, record.dialled) == ((), "400")
+
+
+# ---- voicemail ---------------------------------------------------------------------------------------------------
+
+
+def test_a_message_comes_back_whole_and_the_oldest_first(engine: Engine) -> None:
+    repository = VoicemailRepository(engine)
+    late, early, other = message("a", started_unix_s=2.0), message("b", started_unix_s=1.0, heard_unix_s=5.0), message("c", mailbox=MailboxId("sales"))
+    with engine.begin() as connection:
+        for one in (late, early, other):
+            repository.add(connection, one)
+        repository.add(connection, message("a", caller="a second of the same id"))
+    assert repository.messages(MailboxId("dana")) == (early, late)
+    assert repository.messages() == (early, late, other)
+    assert repository.get("c") == other
+    assert repository.get("d") is None
+
+
+def test_messages_are_counted_heard_and_removed(engine: Engine) -> None:
+    repository, dana = VoicemailRepository(engine), MailboxId("dana")
+    assert repository.counts(dana) == (0, 0)
+    with engine.begin() as connection:
+        for id in "abc":
+            repository.add(connection, message(id))
+        repository.add(connection, message("x", mailbox=MailboxId("sales")))
+        assert repository.heard(connection, "a", 7.0)
+        assert not repository.heard(connection, "a", 8.0)
+        assert not repository.heard(connection, "z", 8.0)
+    assert repository.counts(dana) == (2, 1)
+    assert [one.heard_unix_s for one in repository.messages(dana)] == [7.0, None, None]
+    with engine.begin() as connection:
+        assert repository.remove(connection, "b")
+        assert not repository.remove(connection, "b")
+    assert repository.counts(dana) == (1, 1)
+
+
+# ---- outbox ------------------------------------------------------------------------------------------------------
+
+
+def test_an_item_is_taken_once(engine: Engine) -> None:
+    repository = OutboxRepository(engine)
+    with engine.begin() as connection:
+        first = repository.add(connection, item("one"))
+        assert repository.add(connection, item("one", payload="another")) is None
+        second = repository.add(connection, item("two"))
+    assert first is not None
+    assert second is not None
+    assert first.id < second.id
+    assert repository.due(Moment("boot-1", 100.0)) == (first, second)
+    assert repository.due(Moment("boot-1", 100.0), limit=1) == (first,)
+
+
+def test_an_item_is_due_at_its_time_and_after_every_boot(engine: Engine) -> None:
+    repository = OutboxRepository(engine)
+    with engine.begin() as connection:
+        repository.add(connection, item("one", next_try=Moment("boot-1", 100.0)))
+        repository.add(connection, item("two", next_try=Moment("boot-1", 50.0)))
+    assert [one.dedupe for one in repository.due(Moment("boot-1", 99.9))] == ["two"]
+    assert [one.dedupe for one in repository.due(Moment("boot-2", 0.0))] == ["one", "two"]
+
+
+@pytest.mark.parametrize("end", [OutboxState.SENT, OutboxState.DEAD])
+def test_an_item_is_over_once_and_for_good(engine: Engine, end: OutboxState) -> None:
+    repository, now = OutboxRepository(engine), Moment("boot-1", 1000.0)
+    with engine.begin() as connection:
+        taken = repository.add(connection, item("one"))
+        assert taken is not None
+        assert repository.again(connection, taken.id, Moment("boot-1", 900.0))
+    (waiting,) = repository.due(now)
+    assert waiting == replace(taken, attempts=1, next_try=Moment("boot-1", 900.0))
+    with engine.begin() as connection:
+        assert repository.over(connection, taken.id, end)
+        assert not repository.over(connection, taken.id, end)
+        assert not repository.again(connection, taken.id, now)
+        assert repository.add(connection, item("one")) is None
+    assert repository.due(now) == ()
+    assert (repository.count(end), repository.count(OutboxState.WAITING)) == (1, 0)
+
+
+def test_of_two_deliverers_only_one_marks_it(engine: Engine) -> None:
+    """Both hold the item when the first says so."""
+    repository, now = OutboxRepository(engine), Moment("boot-1", 1000.0)
+    with engine.begin() as connection:
+        repository.add(connection, item("one"))
+    (seen_by_a,), (seen_by_b,) = repository.due(now), repository.due(now)
+    with engine.begin() as connection:
+        assert repository.over(connection, seen_by_a.id, OutboxState.SENT)
+    with engine.begin() as connection:
+        assert not repository.over(connection, seen_by_b.id, OutboxState.SENT)
 
 
 # ---- clock -------------------------------------------------------------------------------------------------------

@@ -10,16 +10,20 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import exc
+from sqlalchemy.engine import Connection
 
+from appliance.errors import StateError
 from appliance.state import writer as writer_module
 from appliance.state.bindings import BindingsRepository
 from appliance.state.callbacks import CallbacksRepository
 from appliance.state.calls import CallsRepository
 from appliance.state.database import migrate, open_engine
 from appliance.state.records import ChangeKind
+from appliance.state.voicemail import VoicemailRepository
 from appliance.state.writer import StateWriter, back_off_s
 from tests.support.disks import ext4, fill, tmpfs
-from tests.unit.state.samples import binding, call, change, window
+from tests.unit.state.samples import binding, call, change, message, window
 
 REFRESHED, REMOVED, EXPIRED = ChangeKind.REFRESHED, ChangeKind.REMOVED, ChangeKind.EXPIRED
 
@@ -288,3 +292,74 @@ def test_a_disk_that_fails_is_left_alone_for_a_while(tmp_path: Path, monkeypatch
 def test_back_off_doubles_to_a_limit_with_jitter() -> None:
     assert [back_off_s(attempt, lambda: 1.0) for attempt in (1, 2, 3, 7, 1000)] == [0.5, 1.0, 2.0, 30.0, 30.0]
     assert back_off_s(3, lambda: 0.0) == 1.0
+
+
+# ---- what must be on disk before its caller goes on ---------------------------------------------------------------
+
+
+def test_a_job_has_its_result_when_it_is_on_disk(bench: Bench) -> None:
+    def job(connection: Connection) -> str:
+        VoicemailRepository.add(connection, message("m1"))
+        return threading.current_thread().name
+
+    assert bench.writer.run(job).result(10.0) == "state-writer"
+    with closing(sqlite3.connect(bench.path)) as other:
+        assert other.execute("SELECT id FROM voicemail").fetchall() == [("m1",)]
+
+
+def test_a_job_does_not_wait_for_company(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "GATHER_S", 3600.0)
+    assert bench.writer.run(lambda connection: 7).result(10.0) == 7
+
+
+def test_a_job_that_fails_leaves_nothing_and_disturbs_nobody(bench: Bench) -> None:
+    def job(connection: Connection) -> None:
+        VoicemailRepository.add(connection, message("m1"))
+        raise ValueError("no")
+
+    future = bench.writer.run(job)
+    bench.writer.bindings([change(1)])
+    with pytest.raises(ValueError, match="no"):
+        future.result(10.0)
+    assert bench.writer.flush()
+    assert bench.devices() == {"phone-1"}
+    assert VoicemailRepository(bench.engine).messages() == ()
+    assert bench.alarms == []
+
+
+def test_a_job_nobody_waits_for_any_more_is_not_done(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    future = bench.writer.run(lambda connection: VoicemailRepository.add(connection, message("m1")))
+    assert future.cancel()
+    done = bench.writer.run(lambda connection: VoicemailRepository.add(connection, message("m2")))
+    bench.writer.start()
+    done.result(10.0)
+    assert [one.id for one in VoicemailRepository(bench.engine).messages()] == ["m2"]
+    bench.close()
+
+
+def test_a_job_on_a_full_disk_fails_at_once(tmp_path: Path) -> None:
+    with tmpfs(tmp_path / "disk", 4 << 20) as folder:
+        bench = Bench(folder)
+        bench.writer.start()
+        filler = fill(folder)
+        many = [message(f"m{number}", caller_name="x" * 1000) for number in range(500)]
+
+        def job(connection: Connection) -> None:
+            for one in many:
+                VoicemailRepository.add(connection, one)
+
+        with pytest.raises(exc.OperationalError, match="full"):
+            bench.writer.run(job).result(20.0)
+        filler.unlink()
+        bench.writer.run(job).result(20.0)
+        assert len(VoicemailRepository(bench.engine).messages()) == 500
+        bench.close()
+
+
+def test_jobs_before_the_end_are_done_and_after_it_refused(bench: Bench) -> None:
+    before = bench.writer.run(lambda connection: VoicemailRepository.add(connection, message("m1")))
+    assert bench.writer.close()
+    assert before.result(0) is None
+    with pytest.raises(StateError, match="stopping"):
+        bench.writer.run(lambda connection: None).result(1.0)
