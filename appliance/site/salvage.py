@@ -9,7 +9,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from appliance.site.model.base import Part
-from appliance.site.model.site import Site
+from appliance.site.model.people import HOUSE_FLOW
+from appliance.site.model.site import Site, house_flow
 
 _CONFIG = ConfigDict(str_strip_whitespace=True)
 
@@ -19,10 +20,15 @@ def salvage(raw: Mapping[str, Any]) -> Site:
 
     Objects keep their ids even when nothing of them can be read, so that what refers to them is not reported as well.
     """
-    return cast(Site, _part(Site, raw))
+    site = cast(Site, _part(Site, raw))
+    return site if HOUSE_FLOW in site.flows else site.model_copy(update={"flows": {HOUSE_FLOW: house_flow(), **site.flows}})
 
 
 def _part(model: type[Part], raw: object) -> Part:
+    try:
+        return model.model_validate(raw)
+    except ValidationError:
+        pass  # field by field, then
     fields = raw if isinstance(raw, Mapping) else {}
     values = {name: _field(info, fields[name]) if name in fields else _absent(info) for name, info in model.model_fields.items()}
     return model.model_construct(**values)
@@ -38,7 +44,9 @@ def _field(info: FieldInfo, value: object) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, Part):
         return _part(annotation, value)
     if origin is dict and isinstance(value, Mapping):
-        return {str(key): _part(arguments[1], item) for key, item in value.items()}
+        if isinstance(arguments[1], type) and issubclass(arguments[1], Part):
+            return {str(key): _part(arguments[1], item) for key, item in value.items()}
+        return {str(key): _value(arguments[1], item, "") for key, item in value.items()}
     if origin is tuple and isinstance(value, list | tuple):
         if isinstance(arguments[0], type) and issubclass(arguments[0], Part):
             return tuple(_part(arguments[0], item) for item in value)

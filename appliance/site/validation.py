@@ -35,6 +35,9 @@ def validate(raw: object, secrets: Collection[str] | None = None) -> tuple[Site 
     try:
         site = Site.model_validate(fields)
     except ValidationError as error:
-        return None, (*translate(error), *check(salvage(fields), secrets))
+        found = translate(error)
+        # What is wrong with a field itself need not be told once more for what it cannot refer to.
+        told = {problem.path for problem in found}
+        return None, (*found, *(problem for problem in check(salvage(fields), secrets) if problem.path not in told))
     problems = check(site, secrets)
     return (None, problems) if problems else (site, ())
