@@ -13,6 +13,8 @@ import time
 
 from appliance.app import logs
 from appliance.app.child import EXIT_AGAIN, HEARTBEAT_S, ParentLink
+from appliance.app.pending import put_in_place, sweep
+from appliance.app.preflight import hold_data_folder
 from appliance.app.settings import Settings
 from appliance.app.wiring import Box
 from appliance.errors import DocumentError, HoldfastError
@@ -25,8 +27,10 @@ GOOD_AFTER_S = 60.0
 """A revision that ran so long without a crash is one that ran well."""
 
 
-async def _run(settings: Settings, parent: ParentLink) -> int:
+async def _run(settings: Settings, parent: ParentLink, fault: str) -> int:
     box = Box(settings)
+    if fault:
+        box.alarm("restore", fault, "look at the log, then restore the backup again")
     stop = box.again
     stopped = False
 
@@ -44,6 +48,7 @@ async def _run(settings: Settings, parent: ParentLink) -> int:
     gc.freeze()
     parent.ready(box.endpoint.listening, box.revision)
     log.info("ready: revision %d%s", box.revision, " (rescue)" if settings.rescue else "")
+    loop.run_in_executor(None, sweep, settings.data)
     started, good = time.monotonic(), settings.rescue
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
@@ -65,7 +70,8 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         logs.set_up(settings.log)
-        code = asyncio.run(_run(settings, parent))
+        hold_data_folder(settings.data, os.environ)
+        code = asyncio.run(_run(settings, parent, put_in_place(settings.data)))
     except HoldfastError as error:
         if isinstance(error, DocumentError):
             # The supervisor prints one sentence and its hint; the list belongs before it.

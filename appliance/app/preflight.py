@@ -8,12 +8,15 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 from appliance.app.settings import Settings
 from appliance.errors import SettingsError
 
+LOCK_FD = "HOLDFAST_LOCK_FD"
+"""Environment variable: the descriptor that holds the data folder's lock, from the supervisor to its children."""
 LOCK_WAIT_S = 3.0
 """A supervisor killed with -9 takes its children down within milliseconds; they hold the lock until they are gone."""
 PORT_WAIT_S = 0.5
@@ -42,6 +45,16 @@ def claim_data_folder(folder: Path, wait_s: float = LOCK_WAIT_S) -> int:
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock
+
+
+def hold_data_folder(folder: Path, env: Mapping[str, str]) -> int:
+    """The lock of `folder` that the supervisor handed down, else, run alone, our own. Raises SettingsError."""
+    with contextlib.suppress(KeyError, ValueError, OSError):
+        lock = int(env[LOCK_FD])
+        if os.path.samestat(os.fstat(lock), (folder / "lock").stat()):
+            os.set_inheritable(lock, False)
+            return lock
+    return claim_data_folder(folder)
 
 
 def _take(lock: int, folder: Path, wait_s: float) -> None:

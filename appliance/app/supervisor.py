@@ -27,7 +27,8 @@ from typing import Any
 
 from appliance.app import logs
 from appliance.app.child import EXIT_AGAIN, READY_FD, Reader, Ready, Refused, sentence_of
-from appliance.app.preflight import check_ports, claim_data_folder
+from appliance.app.pending import put_in_place
+from appliance.app.preflight import LOCK_FD, check_ports, claim_data_folder
 from appliance.app.restarts import Policy, Restarts
 from appliance.app.settings import Settings
 from appliance.errors import HoldfastError
@@ -359,9 +360,11 @@ def main() -> int:
         logs.set_up(settings.log)
         lock = claim_data_folder(settings.data)
         check_ports(settings)
+        put_in_place(settings.data)
     except HoldfastError as error:
         say(sentence_of(error.sentence, error.hint), sys.stderr)
         return 1
+    os.environ[LOCK_FD] = str(lock)
     return Supervisor(settings, keep_open=(lock,)).run()
 
 
