@@ -101,6 +101,13 @@ def methods(box: Box) -> Mapping[str, Handler]:
         site, secrets = await box.loop.run_in_executor(None, box.parse, params["document"])
         return {"revision": await box.load_site(site, secrets, params["author"] or f"uid {peer.uid}", params["comment"])}
 
+    async def secrets_changed(_: dict[str, Any], __: Peer) -> shapes.SecretsChangedResult:
+        await box.refresh_secrets()
+        fault = box.secrets.fault
+        if fault is not None:
+            raise fault
+        return {"devices": sum(entry.secret is not None for entry in box.snapshot.devices.values())}
+
     async def test(params: dict[str, Any], _: Peer) -> shapes.EmergencyTestResult:
         return await emergency_test(box, params["extension"], call=params["call"])
 
@@ -117,7 +124,8 @@ def methods(box: Box) -> Mapping[str, Handler]:
     return {
         "status": status, "registrations": registrations, "devices.sign-in": sign_in, "calls": calls, "calls.history": history,
         "calls.hangup": hangup, "trace": trace,
-        "site.check": site_check, "site.load": site_load, "emergency.test": test, "emergency.notices": notices, "emergency.acknowledge": acknowledge,
+        "site.check": site_check, "site.load": site_load, "secrets.changed": secrets_changed,
+        "emergency.test": test, "emergency.notices": notices, "emergency.acknowledge": acknowledge,
     }  # fmt: skip
 
 

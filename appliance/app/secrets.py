@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class EngineSecrets:
-    """The methods block for the disk. `fault`: why the last one had no secrets, None: it had them. `revision`: the one whose secrets were read last."""
+    """The methods block for the disk. `fault`: why the last one had no secrets, None: it had them. `known` was read last, for `revision`."""
 
     def __init__(self, data: Path) -> None:
         self.vault = Vault(data)
@@ -24,6 +24,8 @@ class EngineSecrets:
         self.revision = 0
         self._data = data
         self._migrated = False
+        self.known: Mapping[str, str] = {}
+        self._stamp = self.vault.stamp()
 
     def migrate(self) -> None:
         """Before anything else reads the site: take secrets out of the revisions of older releases."""
@@ -46,10 +48,21 @@ class EngineSecrets:
         return self.of(revision)
 
     def of(self, revision: int) -> Mapping[str, str]:
-        """The secrets that count in `revision`, the current one; none at all where the vault cannot be read."""
-        self.revision, self.fault = revision, None
+        """The secrets that count in `revision`, the current one; where the vault cannot be read those known from before, at start none at all."""
+        self.revision, self.fault, self._stamp = revision, None, self.vault.stamp()
         try:
-            return self.vault.values(revision)
+            self.known = self.vault.values(revision)
         except StateError as error:
             self.fault = error
-            return {}
+        return self.known
+
+    def changed(self) -> bool:
+        """Whether the vault may hold something else than was read last. Cheap."""
+        return self.vault.stamp() != self._stamp
+
+    def alarm(self) -> tuple[str, str]:
+        """What the alarm about the vault says, and its hint; empty: there is none."""
+        if self.fault is None:
+            return "", ""
+        effect = "the secrets known before stay in use" if self.known else "phones and trunks cannot sign in; emergency calls work"
+        return f"{self.fault.sentence}: {effect}", self.fault.hint

@@ -82,6 +82,7 @@ class Box:
         self.store = SiteStore(settings.data / "site")
         self.secrets = EngineSecrets(settings.data)
         self.vault = self.secrets.vault
+        self._swapping = asyncio.Lock()
         self.revision = 0
         self.rescue_reason = ""
         self.again = asyncio.Event()
@@ -134,6 +135,7 @@ class Box:
         self.router = Router(self.context, self._emergency_context())
         self._spawn(self.router.run(), "router")
         self._spawn(self._every_second(), "seconds")
+        self._spawn(self._watch_vault(), "vault")
         release = version("holdfast")
         self.server = Server(settings.control, release=release)
         for name, handler in methods(self).items():
@@ -184,8 +186,7 @@ class Box:
         return site, self.secrets.at_start(site, revision.number)
 
     def _compile(self, site: Site, counting: Mapping[str, str]) -> None:
-        fault = self.secrets.fault
-        self.alarm("vault", f"{fault.sentence}: phones and trunks cannot sign in; emergency calls work" if fault else "", fault.hint if fault else "")
+        self.alarm("vault", *self.secrets.alarm())
         made = compiled.compile(site, self.revision, counting)
         if self.settings.rescue:
             # Emergency keeps every trunk; ordinary calls keep none.
@@ -211,16 +212,40 @@ class Box:
             # The new revision may cure what crashed: a fresh start, out of rescue, right after the answer is out.
             self.loop.call_later(0.2, self.again.set)
             return revision.number
-        counting = await self.loop.run_in_executor(None, self.secrets.of, revision.number)
-        self.revision = revision.number
+        async with self._swapping:
+            counting = await self.loop.run_in_executor(None, self.secrets.of, revision.number)
+            self.revision = revision.number
+            await self._swap(site, counting)
+        log.info("revision %d is in force", self.revision)
+        return self.revision
+
+    async def refresh_secrets(self) -> None:
+        """Use what the vault has now; calls up and registrations do not notice."""
+        async with self._swapping:
+            before, fault = self.secrets.known, self.secrets.fault
+            counting = await self.loop.run_in_executor(None, self.secrets.of, self.secrets.revision)
+            if counting == before and self.secrets.fault is fault:
+                return  # somebody staged something for a commit to come
+            await self._swap(self.snapshot.site, counting)
+            log.info("the vault's secrets were read anew")
+
+    async def _watch_vault(self) -> None:
+        """Who sets a secret tells (`secrets.changed`), unless it is killed before."""
+        while True:
+            await asyncio.sleep(1.0)
+            try:
+                if await self.loop.run_in_executor(None, self.secrets.changed):
+                    await self.refresh_secrets()
+            except Exception:
+                log.exception("the vault could not be read anew")
+
+    async def _swap(self, site: Site, counting: Mapping[str, str]) -> None:
         self._compile(site, counting)
         self.callbacks.configure(site)
         rules, sip = self._rules(), site.sip
         limits = Limits(sip.min_expires_seconds, sip.max_expires_seconds, sip.default_expires_seconds)
         await self.endpoint.ask(self._put_in_force, rules, limits)
         self.trunks.apply(self.snapshot, self.settings.bind)
-        log.info("revision %d is in force", self.revision)
-        return self.revision
 
     def _put_in_force(self, rules: Rules, limits: Limits) -> None:
         registrar = self.registrations.registrar

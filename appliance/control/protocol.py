@@ -244,6 +244,7 @@ METHODS = _table(
     Method("trace", TraceParams),
     Method("site.load", SiteLoadParams, timeout_s=60.0),
     Method("site.check", SiteCheckParams, timeout_s=60.0),
+    Method("secrets.changed"),
     Method("emergency.test", EmergencyTestParams, timeout_s=120.0),
     Method("emergency.notices", NoticesParams),
     Method("emergency.acknowledge", AcknowledgeParams),

@@ -140,6 +140,12 @@ class SignInResult(TypedDict):
     devices: list[SignInShape]
 
 
+class SecretsChangedResult(TypedDict):
+    """`devices`: how many of the site's can sign in with what the vault has now."""
+
+    devices: int
+
+
 class CallShape(TypedDict):
     """`state`: "new", "dialling", "ringing", "up" or "transferring", for `since_s` now."""
 
