@@ -9,7 +9,7 @@ from pathlib import Path
 from appliance.errors import StateError
 from appliance.site.migrate import migrate
 from appliance.site.model.site import Site
-from appliance.site.secrets import fill
+from appliance.site.secrets import fill, needed
 from appliance.site.vault import Vault
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ class EngineSecrets:
         self.revision = 0
         self._data = data
         self._migrated = False
+        self._made = 0
         self.known: Mapping[str, str] = {}
         self._stamp = self.vault.stamp()
 
@@ -41,6 +42,7 @@ class EngineSecrets:
             try:
                 made = fill(site, self.vault.names(revision))
                 self.vault.put(made)
+                self._made = len(made) if revision > 1 else 0
                 if made:
                     log.info("%d devices had no secret and got one", len(made))
             except StateError as error:
@@ -51,7 +53,10 @@ class EngineSecrets:
         """The secrets that count in `revision`, the current one; where the vault cannot be read those known from before, at start none at all."""
         self.revision, self.fault, self._stamp = revision, None, self.vault.stamp()
         try:
-            self.known = self.vault.values(revision)
+            found = self.vault.values(revision)
+            if self.known and not any(self._stamp):
+                raise StateError("The vault is gone", "put the folder `vault` of the data folder back, or restore a backup", code="vault")
+            self.known = found
         except StateError as error:
             self.fault = error
         return self.known
@@ -60,9 +65,19 @@ class EngineSecrets:
         """Whether the vault may hold something else than was read last. Cheap."""
         return self.vault.stamp() != self._stamp
 
-    def alarm(self) -> tuple[str, str]:
-        """What the alarm about the vault says, and its hint; empty: there is none."""
-        if self.fault is None:
-            return "", ""
-        effect = "the secrets known before stay in use" if self.known else "phones and trunks cannot sign in; emergency calls work"
-        return f"{self.fault.sentence}: {effect}", self.fault.hint
+    def alarms(self, site: Site) -> dict[str, tuple[str, str]]:
+        """Alarm -> what it says of `site` with the secrets known, and its hint; an empty sentence: it is over."""
+        alarms = dict.fromkeys(("vault", "vault-lacks", "vault-made"), ("", ""))
+        if self.fault is not None:
+            effect = "the secrets known before stay in use" if self.known else "phones and trunks cannot sign in; emergency calls work"
+            alarms["vault"] = f"{self.fault.sentence}: {effect}", self.fault.hint
+            return alarms
+        lacking = sorted(needed(site) - self.known.keys())
+        if lacking:
+            alarms["vault-lacks"] = f"The vault has no {', '.join(lacking[:5])}{' and more' if len(lacking) > 5 else ''}", f"holdfast secret set {lacking[0]}"
+        if self._made:
+            alarms["vault-made"] = (
+                f"{self._made} devices had no secret and were given new ones, which their phones do not know",
+                "`holdfast sign-in EXTENSION` shows them; a backup from before has the old ones",
+            )
+        return alarms

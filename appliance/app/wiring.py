@@ -186,7 +186,8 @@ class Box:
         return site, self.secrets.at_start(site, revision.number)
 
     def _compile(self, site: Site, counting: Mapping[str, str]) -> None:
-        self.alarm("vault", *self.secrets.alarm())
+        for code, told in self.secrets.alarms(site).items():
+            self.alarm(code, *told)
         made = compiled.compile(site, self.revision, counting)
         if self.settings.rescue:
             # Emergency keeps every trunk; ordinary calls keep none.
