@@ -33,7 +33,7 @@ def read_file(path: Path) -> dict[str, Any]:
     if suffix not in {".toml", ".json"}:
         raise _unreadable(path, "is neither a .toml nor a .json file", "a site file ends in .toml or .json")
     text = _text(path)
-    return _json(path, text) if suffix == ".json" else _toml(path, text)
+    return parse_json(path, text) if suffix == ".json" else _toml(path, text)
 
 
 def parse(data: object, known: Collection[str] = ()) -> tuple[Site, dict[str, str]]:
@@ -100,7 +100,8 @@ def _toml(path: Path, text: str) -> dict[str, Any]:
         raise _unreadable(path, f"is not valid TOML: {error}", "correct that place; text belongs in quotes, and a heading may stand only once") from error
 
 
-def _json(path: Path, text: str) -> dict[str, Any]:
+def parse_json(path: Path, text: str) -> dict[str, Any]:
+    """The raw document in `text`; `path` is where it came from, for sentences. Raises DocumentError."""
     try:
         data = json.loads(text, object_pairs_hook=_Object)
     except RecursionError:

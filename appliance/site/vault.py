@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,20 @@ MAGIC = b"HFVAULT1"
 KEY_BYTES = 32
 NONCE_BYTES = 12
 _HINT = "restore a backup; without one move the folder away, and the box makes new secrets for its phones at the next start"
+
+
+_HASH = re.compile(r"\$argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}")
+
+
+def signs_in(hashed: str, password: str) -> bool:
+    """Whether `password` is the one whose hash the vault keeps as `hashed` ("": none, so never). Takes tens of milliseconds, as it should."""
+    from argon2 import PasswordHasher  # noqa: PLC0415 - the engine has no use for it
+    from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415
+
+    try:
+        return PasswordHasher().verify(hashed, password)
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):
+        return False
 
 
 class Secrets(dict[str, str]):
@@ -140,9 +155,14 @@ class Vault:
         value = self.values(revision).get(name)
         if value is None:
             raise NotFound(f"The vault has no {name}", "`holdfast secret list` shows what it has")
-        with files.locked(self._folder, "the vault"):
-            files.append(self._reveals, json.dumps({"time": time.time(), "name": name, "who": who}).encode())
+        self._record(name, who)
         return value
+
+    def reveal_all(self, who: str, revision: int) -> Secrets:
+        """Everything that counts in `revision`, for a sealed export, after it is on record (as `*`); of passwords of people their hashes."""
+        found = self.values(revision)
+        self._record("*", who)
+        return found
 
     def reveals(self) -> list[Reveal]:
         """Who has seen what, oldest first."""
@@ -153,6 +173,10 @@ class Vault:
         except OSError as error:
             raise StateError(f"The record of revealed secrets cannot be read: {error.strerror}", "check the disk and the owner of the data folder") from error
         return [found for line in lines if (found := _reveal(line)) is not None]
+
+    def _record(self, name: str, who: str) -> None:
+        with files.locked(self._folder, "the vault"):
+            files.append(self._reveals, json.dumps({"time": time.time(), "name": name, "who": who}).encode())
 
     # ---- the file ------------------------------------------------------------------------------------------------
 
@@ -239,11 +263,11 @@ def _is_password(name: str) -> bool:
 
 
 def _hashed(values: Mapping[str, str]) -> dict[str, str]:
-    """`values` as they are kept: passwords of people hashed (OWASP's parameters for argon2id: 19 MiB, two passes)."""
-    return {name: _hash(value) if _is_password(name) else value for name, value in values.items()}
+    """`values` as they are kept: passwords of people hashed (OWASP's parameters for argon2id: 19 MiB, two passes), unless an export brought the hash."""
+    return {name: _hash(value) if _is_password(name) and not _HASH.fullmatch(value) else value for name, value in values.items()}
 
 
 def _hash(password: str) -> str:
-    from argon2 import PasswordHasher  # noqa: PLC0415 - the engine has no use for it
+    from argon2 import PasswordHasher  # noqa: PLC0415
 
     return PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1).hash(password)
