@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from appliance.app.emergency_test import emergency_test
+from appliance.app.restart import restart
 from appliance.app.tracing import trace_result
 from appliance.app.trunk_rows import not_armed, trunk_rows
 from appliance.control import shapes
@@ -121,9 +122,12 @@ def methods(box: Box) -> Mapping[str, Handler]:
         box.acknowledged.setdefault(found.id, (params["by"] or f"uid {peer.uid}", time.time()))
         return {"notice": _notice(box, found)}
 
+    async def box_restart(params: dict[str, Any], peer: Peer) -> shapes.RestartResult:
+        return await restart(box, params, peer)
+
     return {
         "status": status, "registrations": registrations, "devices.sign-in": sign_in, "calls": calls, "calls.history": history,
-        "calls.hangup": hangup, "trace": trace,
+        "calls.hangup": hangup, "trace": trace, "box.restart": box_restart,
         "site.check": site_check, "site.load": site_load, "secrets.changed": secrets_changed,
         "emergency.test": test, "emergency.notices": notices, "emergency.acknowledge": acknowledge,
     }  # fmt: skip

@@ -202,6 +202,12 @@ class SiteCheckParams(Params):
     document: dict[str, Any]
 
 
+class RestartParams(Params):
+    reason: str = Field(default="", max_length=300)
+    force: bool = False
+    """Also while an emergency call is up, which it cuts off."""
+
+
 class EmergencyTestParams(Params):
     extension: str = Field(min_length=1, max_length=64)
     call: bool = False
@@ -245,6 +251,7 @@ METHODS = _table(
     Method("site.load", SiteLoadParams, timeout_s=60.0),
     Method("site.check", SiteCheckParams, timeout_s=60.0),
     Method("secrets.changed"),
+    Method("box.restart", RestartParams),
     Method("emergency.test", EmergencyTestParams, timeout_s=120.0),
     Method("emergency.notices", NoticesParams),
     Method("emergency.acknowledge", AcknowledgeParams),

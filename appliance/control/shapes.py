@@ -243,6 +243,12 @@ class SiteCheckResult(TypedDict):
     problems: list[ProblemShape]
 
 
+class RestartResult(TypedDict):
+    """`calls`: how many the restart ends."""
+
+    calls: int
+
+
 class EmergencyPathShape(TypedDict):
     """One way the call would try, in order. `state` as TrunkShape's; `uri`: the Request-URI it would be sent."""
 
