@@ -14,7 +14,8 @@ from appliance.site.vault import Vault
 def install(store: SiteStore, vault: Vault, site: Site, secrets: Mapping[str, str], *, author: str, comment: str) -> Revision:
     """Save `site` as the current revision; `secrets` count with it, and devices without one get one. Raises StateError; the old revision then stays."""
 
-    def keep(number: int) -> None:
-        vault.put({**fill(site, vault.names(number)), **secrets})
-
-    return store.save(site, author=author, comment=comment, now=time.time(), before=keep)
+    with store.locked():
+        revision = store.add(site, author=author, comment=comment, now=time.time())
+        vault.put({**fill(site, vault.names(revision.number)), **secrets})
+        store.make_current(revision.number)
+        return revision

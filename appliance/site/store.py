@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from appliance.errors import NotFound, StateError
 from appliance.site import files
+from appliance.site.gently import parse_json
 from appliance.site.model.site import Site
 from appliance.site.sample import sample_site
 from appliance.site.secrets import extract
@@ -26,14 +27,19 @@ KEEP = 50
 log = logging.getLogger(__name__)
 
 
+_HEAD_BYTES = 64 * 1024
+"""What tells of a revision stands at the beginning of its file, before the site."""
+
+
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One saved state of the site. `time`: seconds since the epoch by the box's clock when it was saved."""
+    """One saved state of the site. `time`: seconds since the epoch by the box's clock when it was saved. `after`: the revision in force before it, 0: none."""
 
     number: int
     author: str
     comment: str
     time: float
+    after: int = 0
 
 
 class SiteStore:
@@ -46,13 +52,43 @@ class SiteStore:
         self._folder = folder
         self._revisions = folder / "revisions"
 
-    def save(self, site: Site, *, author: str, comment: str, now: float, before: Callable[[int], None] | None = None) -> Revision:
-        """Write `site` as the next revision and make it current; both are on the disk when this returns. `now`: wall clock. Raises StateError.
+    def save(self, site: Site, *, author: str, comment: str, now: float) -> Revision:
+        """Write `site` as the next revision and make it current; both are on the disk when this returns. `now`: wall clock. Raises StateError."""
+        with self.locked():
+            revision = self.add(site, author=author, comment=comment, now=now)
+            self.make_current(revision.number)
+            return revision
 
-        `before` is called with the number it will have, before anything of it is written: secrets must be in the vault when the revision counts.
-        """
-        with self._locked():
-            return self._save(site, author, comment, now, before)
+    # ---- in steps, for who holds the lock -------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """One writer at a time, across processes. Not to be taken twice by one thread. Raises StateError."""
+        with files.locked(self._folder, "the site folder"):
+            with files.translated(f"use the site folder {self._folder}"):
+                files.make_folder(self._revisions)
+            yield
+
+    def add(self, site: Site, *, author: str, comment: str, now: float) -> Revision:
+        """Write `site` as the next revision, which nobody uses before `make_current`. Under the lock. Raises StateError."""
+        named = self.current_number() or 0
+        number = max((*self._numbers(), named), default=0) + 1
+        revision = Revision(number, author, comment, now, named)
+        body = json.dumps({**asdict(revision), "site": site.model_dump(mode="json")}, separators=(",", ":")).encode()
+        files.write(self._path(number), body)
+        return revision
+
+    def make_current(self, number: int) -> None:
+        """The one step that puts a revision into force; the oldest are forgotten then. Under the lock. Raises StateError."""
+        files.write(self._folder / "current", f"{number}\n".encode())
+        numbers = self._numbers()
+        kept = {number, self._number_in("good"), *sorted(numbers)[-KEEP:]}
+        for old in numbers:
+            if old not in kept:
+                with files.translated(f"delete old site revision {old}"):
+                    self._path(old).unlink(missing_ok=True)
+
+    # ---- reading -------------------------------------------------------------------------------------------------
 
     def current(self) -> tuple[Revision, Site]:
         """The current revision. In an empty folder the sample site, saved as revision 1.
@@ -62,12 +98,27 @@ class SiteStore:
         found = self._find()
         if found is not None:
             return found
-        with self._locked():
+        with self.locked():
             found = self._find()  # another process may have been first
             if found is not None:
                 return found
             site = sample_site()
-            return self._save(site, "holdfast", "sample site, made at first start", time.time()), site
+            revision = self.add(site, author="holdfast", comment="sample site, made at first start", now=time.time())
+            self.make_current(revision.number)
+            return revision, site
+
+    def current_number(self) -> int | None:
+        """The revision named as current, whether or not it can be read; cheap."""
+        return self._number_in("current")
+
+    def history(self) -> list[Revision]:
+        """The revisions kept that were in force, newest first; one that cannot be read is left out."""
+        current = self.current_number()
+        numbers = sorted((number for number in self._numbers() if current is None or number <= current), reverse=True)
+        found = [head for number in numbers if (head := self._head(number)) is not None]
+        # A commit cut short between writing its revision and making it current left one that the next ones passed over.
+        passed = {number for head in found for number in range(head.after + 1, head.number)}
+        return [head for head in found if head.number not in passed]
 
     def read(self, number: int) -> Site:
         """The site of revision `number`. Raises NotFound, or StateError when its file is damaged."""
@@ -75,7 +126,7 @@ class SiteStore:
 
     def mark_good(self, number: int) -> None:
         """Remember that revision `number` ran well: what the box falls back to. Raises NotFound, StateError."""
-        with self._locked():
+        with self.locked():
             if not self._path(number).is_file():
                 raise NotFound(f"There is no site revision {number}", "see the history for those that are kept")
             if self._number_in("good") != number:
@@ -85,22 +136,6 @@ class SiteStore:
         """The last revision that ran well, if any."""
         number = self._number_in("good")
         return number if number is not None and self._path(number).is_file() else None
-
-    def _save(self, site: Site, author: str, comment: str, now: float, before: Callable[[int], None] | None = None) -> Revision:
-        numbers = self._numbers()
-        number = max((*numbers, self._number_in("current") or 0), default=0) + 1
-        if before is not None:
-            before(number)
-        revision = Revision(number, author, comment, now)
-        body = json.dumps({**asdict(revision), "site": site.model_dump(mode="json")}, separators=(",", ":")).encode()
-        files.write(self._path(number), body)
-        files.write(self._folder / "current", f"{number}\n".encode())
-        kept = {number, self._number_in("good"), *sorted(numbers)[-(KEEP - 1) :]}
-        for old in numbers:
-            if old not in kept:
-                with files.translated(f"delete old site revision {old}"):
-                    self._path(old).unlink(missing_ok=True)
-        return revision
 
     def _find(self) -> tuple[Revision, Site] | None:
         """The revision to use, None when nothing was ever saved. The folder is left as it is: readers need no right to write."""
@@ -122,8 +157,8 @@ class SiteStore:
     def _load(self, number: int) -> tuple[Revision, Site]:
         path = self._path(number)
         try:
-            raw: Any = json.loads(path.read_bytes())
-            revision = Revision(int(raw["number"]), str(raw["author"]), str(raw["comment"]), float(raw["time"]))
+            raw: Any = parse_json(path.read_bytes().decode())
+            revision = _revision(raw)
             # Secrets are taken out at start (migrate.py); where that failed, a box without them still has emergency calls.
             # Fields are checked, cross references are not: rules that became stricter since must not stop a box that ran.
             site = Site.model_validate(extract(raw["site"])[0])
@@ -139,6 +174,17 @@ class SiteStore:
         if revision.number != number:
             raise StateError(f"The file of site revision {number} holds revision {revision.number}", "go back to another revision or load the site file again")
         return revision, site
+
+    def _head(self, number: int) -> Revision | None:
+        """What stands before the site in a revision's file."""
+        try:
+            with self._path(number).open("rb") as file:
+                text = file.read(_HEAD_BYTES).decode(errors="replace")
+            # No text before it can hold this: there its quotes are escaped.
+            return _revision(json.loads(text[: text.index(',"site":')] + "}"))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.error("what is known of site revision %d cannot be read: %s", number, error)
+            return None
 
     def _path(self, number: int) -> Path:
         return self._revisions / f"{number:06}.json"
@@ -162,9 +208,7 @@ class SiteStore:
             return None
         return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        with files.locked(self._folder, "the site folder"):
-            with files.translated(f"use the site folder {self._folder}"):
-                files.make_folder(self._revisions)
-            yield
+
+def _revision(raw: Mapping[str, Any]) -> Revision:
+    number = int(raw["number"])
+    return Revision(number, str(raw["author"]), str(raw["comment"]), float(raw["time"]), int(raw.get("after", number - 1)))
