@@ -45,7 +45,7 @@ def _hours(schedule: Schedule, day: date) -> tuple[tuple[str, str], ...]:
 
 def _holiday(schedule: Schedule, day: date) -> Holiday | None:
     """A day named with its year goes before the same day of every year."""
-    for name in (f"{day:%Y-%m-%d}", f"{day:%m-%d}"):
+    for name in (day.isoformat(), day.isoformat()[5:]):
         for holiday in schedule.holidays:
             if holiday.day == name:
                 return holiday

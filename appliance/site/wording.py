@@ -71,6 +71,8 @@ def translate(error: ValidationError, at: Loc = (), root: type[BaseModel] | None
     """
     found: dict[str, Problem] = {}
     for detail in error.errors(include_url=False):
+        if detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]:
+            continue  # It counts only the entries that are right; the others have their own words.
         problem = _problem(detail, at, root)
         # A field of two types is reported once for each: one sentence, and what either would take.
         if detail["loc"] and _is_choice(detail["loc"][-1]) and (first := found.get(problem.path)):

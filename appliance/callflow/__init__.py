@@ -1,0 +1,1 @@
+"""Flows: graphs of steps that decide what becomes of a call."""
