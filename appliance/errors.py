@@ -90,3 +90,19 @@ class DocumentError(HoldfastError):
         base = HoldfastError.as_dict(self)
         base["problems"] = [{"path": p.path, "sentence": p.sentence, "hint": p.hint} for p in self.problems]
         return base
+
+
+class Conflict(HoldfastError):
+    """Somebody else changed the same thing meanwhile. `theirs`: the value as it is now (None: gone), at `version`; `yours`: what was to be written; `base`:
+    what it was when you read it, None where that is not known.
+    """
+
+    code = "conflict"
+
+    def __init__(self, path: str, theirs: Any, yours: Any, version: int, base: Any = None) -> None:
+        super().__init__(f"{path or 'The site'} was changed meanwhile", "look at both values, then write again with the version it has now")
+        self.path, self.theirs, self.yours, self.version, self.base = path, theirs, yours, version, base
+
+    def as_dict(self) -> dict[str, Any]:
+        shape = HoldfastError.as_dict(self)
+        return {**shape, "path": self.path, "theirs": self.theirs, "yours": self.yours, "base": self.base, "version": self.version}
