@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
 import click
 
 from appliance.cli.calls import calls
+from appliance.cli.completion import completion
 from appliance.cli.emergency import emergency
 from appliance.cli.registrations import registrations
+from appliance.cli.secret import secret
+from appliance.cli.shell import is_login, login, shell
 from appliance.cli.sign_in import sign_in
 from appliance.cli.site import site
 from appliance.cli.status import status
 from appliance.cli.trace import trace
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Command(click.Group):
+    """The command; started as somebody's login shell, it is that."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        if args is None and is_login(sys.argv, os.environ):
+            sys.exit(login(sys.argv))
+        return super().main(args, *rest, **options)
+
+
+@click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("holdfast"), message="Holdfast %(version)s")
 def main() -> None:
     """Look after a Holdfast box. Every command has --json; HOLDFAST_CONTROL or HOLDFAST_DATA says which box."""
@@ -26,7 +41,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (status, registrations, sign_in, calls, trace, emergency, site):
+for command in (status, registrations, sign_in, calls, trace, emergency, site, secret, completion, shell):
     main.add_command(command)
 
 if __name__ == "__main__":

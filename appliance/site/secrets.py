@@ -11,6 +11,7 @@ from typing import Any
 
 from appliance.errors import Problem
 from appliance.site.model.site import Site
+from appliance.site.vault import signs_in
 from appliance.site.wording import kind_of, path_of
 
 _GUESSED = frozenset({"password", "passw0rd", "12345678", "123456789", "1234567890", "87654321", "changeme", "holdfast", "qwertyui", "qwertyuiop", "asdfghjk"})
@@ -75,10 +76,10 @@ def extract(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[Slot, st
     return document, taken
 
 
-def judge(name: str, value: object, document: Mapping[str, Any]) -> tuple[Problem, ...]:
-    """What is wrong with `value` as the secret `name` of `document` (a site's, as JSON values); nothing: it may be used. Raises KeyError on another name."""
+def judge(name: str, value: str, site: Site, known: Mapping[str, str]) -> tuple[Problem, ...]:
+    """What is wrong with `value` as the secret `name` of `site`; nothing: it may be used. `known`: the vault's values. Raises KeyError on another name."""
     slot, key = _named(name)
-    return _judge(slot, key, value, document)
+    return (*_judge(slot, key, value, site.model_dump(mode="json", include={"domain", "users", slot.kind})), *_clash(slot, key, value, site, known))
 
 
 def possible(site: Site) -> tuple[str, ...]:
@@ -114,7 +115,7 @@ def _judge(slot: Slot, key: str, value: object, document: Mapping[str, Any]) -> 
 
 def _trimmed(slot: Slot, value: str) -> str:
     """As all text of a document; but who chose a password meant its blanks."""
-    return value if slot is PASSWORD else value.strip()
+    return value if slot in {PASSWORD, ADMINISTRATOR} else value.strip()
 
 
 def _plain(secret: str, least: int) -> Iterator[Finding]:
@@ -178,7 +179,8 @@ DEVICE = Slot("devices", "secret", _device_secret)
 TRUNK = Slot("trunks", "secret", _trunk_secret)
 PIN = Slot("mailboxes", "pin", _pin)
 PASSWORD = Slot("users", "password", _password)
-SLOTS = (DEVICE, TRUNK, PIN, PASSWORD)
+ADMINISTRATOR = Slot("administrators", "password", _password)
+SLOTS = (DEVICE, TRUNK, PIN, PASSWORD, ADMINISTRATOR)
 
 
 def _named(name: str) -> tuple[Slot, str]:
@@ -200,6 +202,18 @@ def _around(slot: Slot, key: str, document: Mapping[str, Any]) -> set[str]:
     if slot is PIN and isinstance(owner, str):
         words.append(_group(_group(document.get("users")).get(owner)).get("extension"))
     return {word.strip() for word in words if isinstance(word, str) and word.strip()}
+
+
+def _clash(slot: Slot, key: str, value: str, site: Site, known: Mapping[str, str]) -> Iterator[Problem]:
+    """Row E3: the sign-in password never registers a phone."""
+    if slot is DEVICE:
+        owner = site.devices[key].owner
+        if owner and signs_in(known.get(PASSWORD.name(owner), ""), value):
+            yield Problem(slot.name(key), "is the password its user signs in with", _RANDOM)
+    elif slot is PASSWORD:
+        for name, device in site.devices.items():
+            if device.owner == key and known.get(DEVICE.name(name)) == value:
+                yield Problem(slot.name(key), f"is the secret of the device {name} as well", "use another for signing in")
 
 
 def _misplaced(document: Mapping[str, Any]) -> Iterator[Problem]:

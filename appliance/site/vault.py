@@ -66,7 +66,7 @@ class Vault:
     """The folder `vault` of the data folder: `secrets` (sealed), `key` (mode 0600), `reveals.jsonl`, `lock`.
 
     Several processes may use it; one killed at any moment leaves the old content or the new. A name is a path of the document: `devices.dana-desk.secret`.
-    A value counts from a revision on. Revision numbers only rise, so a rollback brings no old password back. Of passwords of people (`users.*.password`) only
+    A value counts from a revision on. Revision numbers only rise, so a rollback brings no old password back. Of passwords of people (users and administrators) only
     an argon2id hash is kept. Every method may block for the disk and raises StateError (code "vault") where the key or the file is not what it should be.
 
     Whoever commits holds the lock of the site store: `prune(current)`, `promote(n)`, write revision n, make it current, `prune(n)`. Killed anywhere in
@@ -259,7 +259,7 @@ def _reveal(line: bytes) -> Reveal | None:
 
 
 def _is_password(name: str) -> bool:
-    return name.startswith("users.")
+    return name.startswith(("users.", "administrators."))
 
 
 def _hashed(values: Mapping[str, str]) -> dict[str, str]:
