@@ -76,6 +76,9 @@ class Problem:
     def __str__(self) -> str:
         return f"{self.path}: {self.sentence}" + (f" ({self.hint})" if self.hint else "")
 
+    def as_dict(self) -> dict[str, str]:
+        return {"path": self.path, "sentence": self.sentence, "hint": self.hint}
+
 
 class DocumentError(HoldfastError):
     """A site document is not valid. `problems` lists every mistake; nothing was applied."""
@@ -88,7 +91,7 @@ class DocumentError(HoldfastError):
 
     def as_dict(self) -> dict[str, Any]:
         base = HoldfastError.as_dict(self)
-        base["problems"] = [{"path": p.path, "sentence": p.sentence, "hint": p.hint} for p in self.problems]
+        base["problems"] = [problem.as_dict() for problem in self.problems]
         return base
 
 

@@ -47,9 +47,14 @@ class Change:
         return path_of(self.loc)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON shape {path, sentence, hidden, order} and, where they exist, {before, after}."""
-        shape: dict[str, Any] = {"path": self.path, "sentence": self.sentence, "hidden": self.hidden, "order": self.order}
+        """JSON shape {path, loc, sentence, hidden, order} and, where they exist, {before, after}."""
+        shape: dict[str, Any] = {"path": self.path, "loc": list(self.loc), "sentence": self.sentence, "hidden": self.hidden, "order": self.order}
         return shape | {name: value for name, value in (("before", self.before), ("after", self.after)) if value is not ABSENT}
+
+    @classmethod
+    def from_dict(cls, shape: Mapping[str, Any]) -> Change:
+        before, after = shape.get("before", ABSENT), shape.get("after", ABSENT)
+        return cls(tuple(shape["loc"]), before, after, shape["sentence"], shape["hidden"], shape["order"])
 
 
 def diff(a: Document, b: Document) -> tuple[Change, ...]:

@@ -1,0 +1,97 @@
+"""Jobs in a process of their own (`python -m appliance.worker`), with a time limit; whatever becomes of the process, the caller gets a result or an error."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from appliance.errors import HoldfastError
+
+LIMIT_S = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class WorkerError(HoldfastError):
+    """A job did not come to an end."""
+
+    code = "worker"
+
+
+def run_job(job: str, payload: Mapping[str, Any], limit_s: float = LIMIT_S) -> Any:
+    """The result of `job` (JSON value). Blocks. Raises WorkerError, and the job's own HoldfastError with its code."""
+    data = json.dumps(payload).encode()
+    try:
+        with subprocess.Popen(_command(job), env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                out, err = process.communicate(data, limit_s)
+            except BaseException as error:
+                process.kill()
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise _late(job, limit_s) from None
+                raise
+    except OSError as error:
+        raise _not_started(job, error) from error
+    return _result(job, process.returncode, out, err)
+
+
+async def run_job_async(job: str, payload: Mapping[str, Any], limit_s: float = LIMIT_S) -> Any:
+    """`run_job` for the loop; cancelling it ends the process."""
+    data = json.dumps(payload).encode()
+    pipe = asyncio.subprocess.PIPE
+    try:
+        process = await asyncio.create_subprocess_exec(*_command(job), env=_environment(), stdin=pipe, stdout=pipe, stderr=pipe)
+    except OSError as error:
+        raise _not_started(job, error) from error
+    try:
+        out, err = await asyncio.wait_for(process.communicate(data), limit_s)
+    except BaseException as error:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        if isinstance(error, TimeoutError):
+            raise _late(job, limit_s) from None
+        raise
+    return _result(job, process.returncode or 0, out, err)
+
+
+def _command(job: str) -> tuple[str, ...]:
+    # -P: nothing is imported from the folder the caller happens to be in.
+    return sys.executable, "-P", "-m", "appliance.worker", job
+
+
+def _environment() -> dict[str, str]:
+    here = str(Path(__file__).resolve().parents[2])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH", ""))))}
+
+
+def _result(job: str, code: int, out: bytes, err: bytes) -> Any:
+    try:
+        answer = json.loads(out) if code == 0 else {}
+    except ValueError:
+        answer = {}
+    if "result" in answer:
+        return answer["result"]
+    if "error" in answer:
+        said = answer["error"]
+        raise HoldfastError(said["sentence"], said["hint"], code=said["code"])
+    told = err.decode(errors="replace").strip()
+    log.error("the worker process for %s ended with %d: %s", job, code, told[-4000:])
+    why = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed: {told.splitlines()[-1][:200] if told else f'exit code {code}'}"
+    raise WorkerError(f"The worker process for {job} {why}", "nothing was changed; try again, and report this if it comes back")
+
+
+def _late(job: str, limit_s: float) -> WorkerError:
+    return WorkerError(f"The worker process for {job} did not end within {limit_s:g} s", "the machine is overloaded: try again when fewer calls are up")
+
+
+def _not_started(job: str, error: OSError) -> WorkerError:
+    return WorkerError(f"The worker process for {job} could not be started: {error.strerror or error}", "free some memory, then try again")
