@@ -11,10 +11,13 @@ from typing import Any
 
 import click
 
+from appliance.cli.backup import backup
 from appliance.cli.calls import calls
 from appliance.cli.completion import completion
 from appliance.cli.emergency import emergency
 from appliance.cli.registrations import registrations
+from appliance.cli.reset import factory_reset
+from appliance.cli.restore import restore
 from appliance.cli.secret import secret
 from appliance.cli.shell import is_login, login, shell
 from appliance.cli.sign_in import sign_in
@@ -41,7 +44,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (status, registrations, sign_in, calls, trace, emergency, site, secret, completion, shell):
+for command in (status, registrations, sign_in, calls, trace, emergency, site, secret, backup, restore, factory_reset, completion, shell):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -27,18 +27,20 @@ from appliance.site import files
 from appliance.site.sealing import COST, Cost, SealedReader, SealError, SealingWriter
 
 FORMAT = 1
+FOLDERS = ("voicemail", "media", "tls", "web", "vault", "site")
+"""What of the data folder belongs to the site, as a whole; and of `state` the database and the emergency journal."""
 PURPOSE = "backup"
-STATE = "state/state.db"
 MAX_FILES = 100_000
 MAX_TOLD = 32 << 20
 """Bytes of the manifest, which is read into memory."""
+_PINNED = ("site", "vault")
 _SLACK = 64 << 20
 """By how much the content may exceed what the head announced: a box goes on while it is backed up."""
 _MAX_LINE = 1024
 _BLOCK = 1 << 18
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@=-]{0,127}")
 _PATH = re.compile(
-    rf"(?:site|vault|voicemail|media|tls)(?:/{_NAME.pattern}){{1,4}}"
+    rf"(?:{'|'.join(FOLDERS)})(?:/{_NAME.pattern}){{1,4}}"
     rf"|state/(?:state\.db|emergency\.journal(?:\.[0-9]{{1,20}})?|journals(?:/{_NAME.pattern}){{2}})"
 )
 _PASSING = (".new", ".part", ".tmp", ".spare")
@@ -87,12 +89,12 @@ def back_up(data: Path, into: BinaryIO, passphrase: str, *, product: str, now_un
             if (data / "vault").is_dir():
                 locks.enter_context(files.locked(data / "vault", "the vault"))
             # Both are written file by file, each whole: what is open now stays as it is, and the locks need not be held while it is copied.
-            pinned = [_pin(held, data, path) for folder in ("site", "vault") for path in _walk(data / folder)]
-            revision, site = _in_force(data)
+            pinned = [_pin(held, data, path) for folder in _PINNED for path in _walk(data / folder)]
+            revision, site = in_force(data)
         state = held.enter_context(_state_copy(data))
         pinned += [("state/state.db", state, os.fstat(state.fileno()).st_size)] if state is not None else []
         pinned += [_pin(held, data, path) for path in _journals(data)]
-        later = [(_told(data, path), path) for folder in ("tls", "media", "voicemail") for path in _walk(data / folder)]
+        later = [(_told(data, path), path) for folder in FOLDERS if folder not in _PINNED for path in _walk(data / folder)]
         total = sum(size for _, _, size in pinned) + sum(_size(path) for _, path in later)
         head = Head(FORMAT, product, now_unix_s, site, revision, total)
         with SealingWriter(into, passphrase, PURPOSE, cost=cost) as sealed, gzip.GzipFile(fileobj=sealed, mode="wb", compresslevel=1, mtime=0) as packed:
@@ -179,7 +181,7 @@ def _size(path: Path) -> int:
     return 0
 
 
-def _in_force(data: Path) -> tuple[int, str]:
+def in_force(data: Path) -> tuple[int, str]:
     """(number, name of the site) of the current revision."""
     try:
         number = int((data / "site" / "current").read_text(encoding="ascii"))

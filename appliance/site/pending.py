@@ -28,6 +28,7 @@ from typing import Literal
 
 from appliance.errors import StateError
 from appliance.site import files
+from appliance.site.archive import FOLDERS
 from appliance.site.keepsakes import JOURNAL, carry_over, place_journals
 
 NEW = "restore.new"
@@ -42,7 +43,7 @@ LOCK_PATIENCE_S = 3.0
 
 _STATE = "state/state.db"
 _LOGS = tuple(f"{_STATE}{end}" for end in ("-wal", "-shm", "-journal"))
-UNITS = (_STATE, "voicemail", "media", "tls", "vault", "site")
+UNITS = (_STATE, *FOLDERS)
 """What a restore replaces, in this order: whole folders and files."""
 Kind = Literal["restore", "undo", "reset"]
 _STAYS = ("lock", "run", NEW, PART, OLD)
@@ -180,8 +181,8 @@ def apply(data: Path) -> Plan | None:
         plan = waiting(data)
         if plan is None:
             return None
-        log.warning("putting in place: %s (asked for by %s)", plan.says, plan.by)
-        for folder in ("site", "vault"):
+        log.info("putting in place: %s (asked for by %s)", plan.says, plan.by)
+        for folder in FOLDERS:
             _hold(locks, data / folder / "lock")
         if plan.kind == "reset":
             _clear(data, plan)
@@ -190,7 +191,7 @@ def apply(data: Path) -> Plan | None:
             _replace(data, plan)
             place_journals(data / NEW, data, plan.id)
         _finish(data, keep=plan.kind != "reset")
-    log.warning("in place: %s", plan.says)
+    log.info("in place: %s", plan.says)
     return plan
 
 
