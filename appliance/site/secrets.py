@@ -48,14 +48,10 @@ def split(raw: object) -> tuple[Any, dict[str, str], tuple[Problem, ...]]:
     if not isinstance(raw, Mapping):
         return raw, {}, ()
     document, taken = extract(raw)
-    secrets: dict[str, str] = {}
-    problems: list[Problem] = []
-    for slot, key, value in taken:
-        found = _judge(slot, key, value, raw)
-        problems += found
-        if isinstance(value, str) and not found:
-            secrets[slot.name(key)] = _trimmed(slot, value)
+    problems = [problem for slot, key, value in taken for problem in _judge(slot, key, value, raw)]
     problems += _misplaced(raw)
+    refused = {problem.path for problem in problems}
+    secrets = {slot.name(key): _trimmed(slot, value) for slot, key, value in taken if isinstance(value, str) and slot.name(key) not in refused}
     return document, secrets, tuple(problems)
 
 

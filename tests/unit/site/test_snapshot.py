@@ -47,7 +47,13 @@ def test_an_extension_rings_all_active_devices_of_its_user_whatever_their_own() 
 
 def test_secrets_come_from_the_vault_and_are_in_no_repr() -> None:
     made = site()
-    secrets = {"devices.door.secret": "Zq7-door", "devices.dana-desk.secret": "", "trunks.a.secret": "Zq7-a", "trunks.off.secret": "Zq7-off", "trunks.b.secret": ""}
+    secrets = {
+        "devices.door.secret": "Zq7-door",
+        "devices.dana-desk.secret": "",
+        "trunks.a.secret": "Zq7-a",
+        "trunks.off.secret": "Zq7-off",
+        "trunks.b.secret": "",
+    }
     snapshot = compile_site(made, 1, secrets)
     assert snapshot.devices["door"].secret == "Zq7-door"
     assert snapshot.devices["dana-desk"].secret is None, "an empty one is none"
