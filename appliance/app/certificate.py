@@ -1,4 +1,4 @@
-"""The certificate SIP over TLS starts with: made once, self-signed, kept in the data folder, replaceable by the site's own."""
+"""The certificates SIP over TLS and the web start with: made once, self-signed, kept in the data folder, replaceable by the site's own."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 LIFETIME = timedelta(days=3650)
 
 
-def ensure_certificate(folder: Path, names: tuple[str, ...], addresses: tuple[str, ...]) -> tuple[Path, Path]:
-    """(certificate, key) PEM files in `folder`, made when one is missing; the key is readable by its owner alone. Raises OSError."""
-    certificate, key = folder / "sip.crt", folder / "sip.key"
+def ensure_certificate(folder: Path, names: tuple[str, ...], addresses: tuple[str, ...], *, file: str = "sip") -> tuple[Path, Path]:
+    """(certificate, key): `file`.crt and .key (PEM) in `folder`, made when one is missing; the key is readable by its owner alone. Raises OSError."""
+    certificate, key = folder / f"{file}.crt", folder / f"{file}.key"
     if certificate.exists() and key.exists():
         return certificate, key
     # Needed once in the life of a box, and 8 MB if it stays loaded.
     from cryptography import x509  # noqa: PLC0415
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-    from cryptography.x509.oid import NameOID  # noqa: PLC0415
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID  # noqa: PLC0415
 
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     private = ec.generate_private_key(ec.SECP256R1())
@@ -37,6 +37,7 @@ def ensure_certificate(folder: Path, names: tuple[str, ...], addresses: tuple[st
         .not_valid_after(now + LIFETIME)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         .sign(private, hashes.SHA256())
     )
     _write(key, private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))

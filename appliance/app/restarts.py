@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 class Policy:
     """How one child is kept alive. `crash_limit` crashes within `crash_window_s` switch to rescue.
 
-    `start_limit_s`: longest time to readiness; `silence_limit_s`: longest time without a heartbeat once ready; `stop_limit_s`: from TERM to KILL.
+    `start_limit_s`: longest time to readiness; `silence_limit_s`: longest time without a heartbeat once ready; `stop_limit_s`: from TERM to KILL;
+    `longest_delay_s`: where the back-off ends.
     """
 
     crash_limit: int = 3
@@ -18,6 +19,7 @@ class Policy:
     start_limit_s: float = 60.0
     silence_limit_s: float = 10.0
     stop_limit_s: float = 7.0
+    longest_delay_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Restarts:
             self._recent.popleft()
         entered = not self.rescue and len(self._recent) >= self.policy.crash_limit
         self.rescue = self.rescue or entered
-        return Restart(backoff_s(len(self._recent), chance), entered)
+        return Restart(backoff_s(len(self._recent), chance, self.policy.longest_delay_s), entered)
 
     def forget(self) -> None:
         """Start from a clean sheet: what crashed has been replaced."""
@@ -53,11 +55,11 @@ class Restarts:
         self._recent.clear()
 
 
-def backoff_s(crashes: int, chance: float) -> float:
-    """Delay after the n-th crash in a row: none for the first two, then 0.25 s doubling to 2 s, less up to half by `chance`.
+def backoff_s(crashes: int, chance: float, longest_s: float = 2.0) -> float:
+    """Delay after the n-th crash in a row: none for the first two, then 0.25 s doubling to `longest_s`, less up to half by `chance`.
 
-    Two seconds is the most, so that even a box that keeps crashing is back within 5 s.
+    Two seconds is the most for the engine, so that even a box that keeps crashing is back within 5 s.
     """
     if crashes <= 2:
         return 0.0
-    return min(2.0, 0.25 * 2.0 ** min(crashes - 3, 8)) * (1.0 - 0.5 * chance)
+    return min(longest_s, 0.25 * 2.0 ** min(crashes - 3, 12)) * (1.0 - 0.5 * chance)

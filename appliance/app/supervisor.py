@@ -32,6 +32,7 @@ from appliance.app.preflight import LOCK_FD, check_ports, claim_data_folder
 from appliance.app.restarts import Policy, Restarts
 from appliance.app.settings import Settings
 from appliance.errors import HoldfastError
+from appliance.site.claim import claim_code
 
 log = logging.getLogger("supervisor")
 
@@ -44,17 +45,31 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """One process of the box."""
+    """One process of the box. `essential`: the box does not run without it: its refusal ends the start, its crashes lead to rescue.
+
+    Any other starts when the essential ones are ready, and is tried again for ever: calls go on without it.
+    """
 
     name: str
     command: tuple[str, ...]
     policy: Policy = field(default_factory=Policy)
+    essential: bool = True
 
 
 LEAN = {"MALLOC_ARENA_MAX": "2"}
 """Environment of the children that saves memory: many threads that allocate little need no arena each (mallopt(3))."""
-CHILDREN = (ChildSpec("engine", (sys.executable, "-m", "appliance")),)
+CHILDREN = (
+    ChildSpec("engine", (sys.executable, "-m", "appliance")),
+    ChildSpec(
+        "web",
+        (sys.executable, "-m", "appliance.app.web"),
+        Policy(crash_window_s=600.0, silence_limit_s=30.0, stop_limit_s=2.5, longest_delay_s=60.0),
+        essential=False,
+    ),
+)
 """In starting order; they are stopped in the opposite one."""
+PATIENCE_S = 20.0
+"""Others start after so long even when an essential child is not ready: a browser may be what helps."""
 
 
 @dataclass(slots=True)
@@ -69,12 +84,19 @@ class Child:
     reader: Reader = field(default_factory=Reader)
     ready: Ready | None = None
     refused: Refused | None = None
+    complaint: str = ""
+    """Why it refused to run the last time, as long as it has not run since."""
     was_ready: bool = False
     started: float = 0.0
     heard: float = 0.0
     died: float = 0.0
     start_at: float | None = 0.0
     last_end: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is known if this child runs."""
+        return self.was_ready or (not self.spec.essential and bool(self.last_end))
 
     def deadline(self) -> float | None:
         """When something must be done about this child if nothing happens before."""
@@ -95,6 +117,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._stop_signal = 0
         self._exit_code: int | None = None
+        self._welcomed = False
 
     def run(self) -> int:
         """Blocks until everything has ended; returns the exit code: 0 after a signal, 1 when a child refused to start."""
@@ -102,6 +125,10 @@ class Supervisor:
         old_wakeup = signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         old_handlers = {number: signal.signal(number, self._on_signal) for number in _STOPPING if signal.getsignal(number) is not signal.SIG_IGN}
         self._selector.register(wake_read, selectors.EVENT_READ, lambda: _drain(wake_read))
+        # The engine has the machine to itself until it serves phones.
+        for child in self._children:
+            if not child.spec.essential:
+                child.start_at = time.monotonic() + PATIENCE_S
         try:
             while self._exit_code is None and not self._stop_signal:
                 self._look_after(time.monotonic())
@@ -148,7 +175,7 @@ class Supervisor:
         env = dict(os.environ)
         env[READY_FD] = str(write_end)
         env = {**LEAN, **env}
-        env["HOLDFAST_RESCUE"] = "1" if child.restarts.rescue else "0"
+        env["HOLDFAST_RESCUE"] = "1" if child.restarts.rescue and child.spec.essential else "0"
         env["HOLDFAST_CRASHES"] = str(child.restarts.total)
         try:
             process = subprocess.Popen(
@@ -195,12 +222,18 @@ class Supervisor:
 
     def _ready(self, child: Child, message: Ready) -> None:
         first = not child.was_ready
-        child.ready, child.was_ready = message, True
+        child.ready, child.was_ready, child.complaint = message, True, ""
         self._save()
-        if first and all(other.was_ready for other in self._children):
-            self._welcome()
-        elif not first:
-            log.warning("%s is back, %.1f s after it ended%s", child.spec.name, child.heard - child.died, ", in rescue" if child.restarts.rescue else "")
+        if first and child.last_end:
+            log.warning("%s runs now", child.spec.name)
+        if first and all(other.was_ready for other in self._children if other.spec.essential):
+            for other in self._children:
+                if not other.spec.essential and not other.last_end and other.process is None:
+                    other.start_at = child.heard
+        if not first:
+            in_rescue = ", in rescue" if child.restarts.rescue and child.spec.essential else ""
+            log.warning("%s is back, %.1f s after it ended%s", child.spec.name, child.heard - child.died, in_rescue)
+        self._welcome()
 
     def _bury(self, child: Child) -> None:
         """The child is dead (and not reaped yet): read its last words, take its helpers with it, decide what follows."""
@@ -214,13 +247,15 @@ class Supervisor:
             log.info("%s asked to be started afresh", child.spec.name)
             child.restarts.forget()
             child.start_at = child.died
-        elif child.refused is not None and not child.was_ready:
+        elif child.refused is not None and not child.was_ready and child.spec.essential:
             say(sentence_of(child.refused.sentence, child.refused.hint), sys.stderr)
             self._exit_code = 1
         else:
             if child.refused is not None:
                 log.error("%s refused to start: %s (%s)", child.spec.name, child.refused.sentence, child.refused.hint)
+                child.complaint = child.refused.sentence
             self._crashed(child, ended)
+            self._welcome()
         self._save()
 
     def _crashed(self, child: Child, ended: str) -> None:
@@ -228,8 +263,9 @@ class Supervisor:
         child.last_end, child.died = ended, now
         restart = child.restarts.crashed(now, random.random())  # noqa: S311  (jitter)
         child.start_at = now + restart.delay_s
-        log.error("%s %s (crash %d): starting it again", child.spec.name, ended, child.restarts.total)
-        if restart.entered_rescue:
+        later = f" in {restart.delay_s:.0f} s" if restart.delay_s >= 1.0 else ""
+        log.error("%s %s (crash %d): starting it again%s", child.spec.name, ended, child.restarts.total, later)
+        if restart.entered_rescue and child.spec.essential:
             policy = child.spec.policy
             log.critical(
                 "%s crashed %d times in %.0f s: from now on it runs the last site revision that ran well, with emergency and local calls only. "
@@ -284,13 +320,31 @@ class Supervisor:
             log.warning("%s could not be written: %s", path, error.strerror)
 
     def _welcome(self) -> None:
-        addresses = [address for child in self._children if child.ready for address in child.ready.addresses]
-        revision = max((child.ready.revision for child in self._children if child.ready), default=0)
-        say(welcome(self._settings, addresses, revision, os.environ))
+        """Once, as soon as it is known of every child whether it runs."""
+        if self._welcomed or not all(child.settled for child in self._children):
+            return
+        self._welcomed = True
+        ready = [child.ready for child in self._children if child.ready]
+        addresses = [address for each in ready for address in each.addresses]
+        revision = max((each.revision for each in ready), default=0)
+        web = next((child for child in self._children if child.spec.name == "web"), None)
+        code = claim_code(self._settings.data) if web is not None else None
+        say(welcome(self._settings, addresses, revision, os.environ, pages=_pages(web, self._settings), claim_code=code))
 
 
-def welcome(settings: Settings, addresses: Sequence[str], revision: int, env: Mapping[str, str]) -> str:
-    """What is printed when everything is up. `addresses` like `udp:192.168.1.5:5060`."""
+def _pages(web: Child | None, settings: Settings) -> list[str]:
+    """Where to point a browser, one address a line; why there is nothing to see."""
+    if web is None:
+        return []
+    if web.ready is None:
+        return [f"not running: {web.complaint or f'it {web.last_end}'}. It is tried again; calls go on"]
+    return [f"https://{f'[{ip}]' if ':' in ip else ip}:{settings.http_port}/" for ip in settings.bind]
+
+
+def welcome(
+    settings: Settings, addresses: Sequence[str], revision: int, env: Mapping[str, str], *, pages: Sequence[str] = (), claim_code: str | None = None
+) -> str:
+    """What is printed when everything is up. `addresses` like `udp:192.168.1.5:5060`. `claim_code`: who has it may become the first administrator."""
     registrars: dict[str, list[str]] = {}
     for address in addresses:
         transport, _, host_port = address.partition(":")
@@ -298,6 +352,9 @@ def welcome(settings: Settings, addresses: Sequence[str], revision: int, env: Ma
     named = [f"{name}={shlex.quote(env[name])}" for name in ("HOLDFAST_DATA", "HOLDFAST_CONTROL") if env.get(name)]
     command = " ".join([*named, _command("holdfast")])
     rows = [("register phones at", f"sip:{host_port} ({', '.join(kinds)})") for host_port, kinds in registrars.items()]
+    rows += [("open in a browser", page) for page in pages]
+    if claim_code:
+        rows.append(("claim code", f"{claim_code} makes you the administrator"))
     rows += [("data folder", str(settings.data)), ("control socket", str(settings.control)), ("status", f"{command} status")]
     rows += [("phone sign-in", f"{command} sign-in EXTENSION"), ("stop", f"Ctrl-C, or kill {os.getpid()}")]
     lines = [f"Holdfast {version('holdfast')} is running" + (f" site revision {revision}" if revision else "") + ":"]
@@ -320,9 +377,10 @@ def _described(child: Child) -> dict[str, Any]:
     return {
         "pid": child.process.pid if child.process else None,
         "ready": child.ready is not None,
-        "rescue": child.restarts.rescue,
+        "rescue": child.restarts.rescue and child.spec.essential,
         "crashes": child.restarts.total,
         "last_end": child.last_end,
+        "complaint": child.complaint,
     }
 
 

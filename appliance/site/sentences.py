@@ -8,7 +8,7 @@ from typing import Any
 
 NOUNS = {
     "users": "user", "devices": "device", "groups": "group", "mailboxes": "mailbox", "trunks": "trunk", "numbers": "number", "flows": "flow",
-    "schedules": "schedule", "audio": "recording", "locations": "place",
+    "schedules": "schedule", "audio": "recording", "locations": "place", "administrators": "administrator",
 }  # fmt: skip
 _GROUPS = {"sip": "SIP", "outbound": "outside dialling", "emergency": "emergency calling"}
 _REFERS = {
