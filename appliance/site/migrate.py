@@ -43,6 +43,9 @@ def migrate(data: Path) -> int:
             vault = Vault(data)
             known = vault.names(current, staged=True)
             vault.put({name: value for name, value in secrets.items() if name not in known})
+        with files.translated(f"clean up {folder}"):
+            for left in (folder / "revisions").glob(".*.new"):  # of a writer that was killed
+                left.unlink()
         for path, raw in bare.items():
             files.write(path, json.dumps(raw, separators=(",", ":")).encode())
         files.write(folder / "clean", f"{max(todo)}\n".encode())
