@@ -8,9 +8,7 @@ from typing import Literal
 from appliance.callflow.run import Run
 from appliance.callflow.services import Draft
 from appliance.errors import HoldfastError
-from appliance.site.model.people import Mailbox
-from appliance.sound import Sound
-from appliance.types import MailboxId
+from appliance.types import MailboxId, SessionId
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +17,8 @@ Deposit = Literal["done", "full", "no-mailbox"]
 BEEP_S = 0.4
 SILENCE_S = 5.0
 """So long a silence ends a recording."""
+TAIL_S = 0.5
+"""What is left of that silence."""
 SHORTEST_S = 1.0
 """Less than this is somebody who hung up."""
 BYTES_PER_S = 16_000
@@ -34,13 +34,15 @@ async def leave_message(run: Run, mailbox: MailboxId) -> Deposit:
         if sum(await store.counts(mailbox)) >= box.max_messages:
             await run.play(await run.words("mailbox-full", name=box.name))
             return "full"
-        await run.ask([await _greeting(run, mailbox, box)], 0.0)
-        draft = await store.begin(mailbox, run.caller.number, run.caller.name, run.port.call_id)
+        # Any key skips the greeting.
+        await run.ask([await store.greeting(mailbox) or await run.words("not-available", name=box.name)], 0.0)
+        draft = await store.begin(mailbox, run.caller.number, run.caller.name, SessionId(run.port.call_id))
         kept = await record(run, draft, box.max_message_seconds)
     except HoldfastError as error:
         log.error("call %s: no message for mailbox %s: %s", run.port.call_id, mailbox, error.sentence)
         run.port.note(f"voicemail {mailbox}: {error.sentence}")
-        await run.play(await run.words("not-taken"))
+        full = error.code == "voicemail-full"
+        await run.play(await run.words("mailbox-full", name=box.name) if full else await run.words("not-taken"))
         return "full"
     if kept:
         await run.play(await run.words("kept"))
@@ -61,22 +63,12 @@ async def record(run: Run, draft: Draft, max_s: float) -> bool:
     try:
         run.port.forget_digits()
         await run.port.tone("beep", BEEP_S)
+        log.info("call %s: recording", run.port.call_id)
         taken = await run.port.record(write, max_s=max_s, silence_s=SILENCE_S)
         if taken.why == "silence":
             quiet_s = SILENCE_S
     finally:
         seconds = written / BYTES_PER_S
         kept = seconds - quiet_s >= SHORTEST_S
-        await (draft.keep(seconds) if kept else draft.drop())
+        await (draft.keep(seconds - max(quiet_s - TAIL_S, 0.0)) if kept else draft.drop())
     return kept
-
-
-async def _greeting(run: Run, mailbox: MailboxId, box: Mailbox) -> Sound:
-    """The site's recording, else the one made by phone, else a spoken one."""
-    chosen = await run.recording(box.greeting) if box.greeting else None
-    if chosen is None:
-        try:
-            chosen = await run.services.voicemail.greeting(mailbox)
-        except HoldfastError as error:
-            log.warning("the greeting of mailbox %s: %s", mailbox, error.sentence)
-    return chosen or await run.words("not-available", name=box.name)

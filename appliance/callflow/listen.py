@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+from datetime import datetime
 from typing import Literal
 
 from appliance.callflow.deposit import record
 from appliance.callflow.pins import TRIES
 from appliance.callflow.run import Run
-from appliance.callflow.services import Message
 from appliance.callflow.words import phrase, when
 from appliance.errors import HoldfastError
 from appliance.site.model.people import Mailbox
+from appliance.state.records import VoicemailRecord
 from appliance.types import MailboxId
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ async def _menu(run: Run, mailbox: MailboxId, box: Mailbox) -> None:
 async def _listen(run: Run, mailbox: MailboxId) -> None:
     """One after the other, new ones first. What was played to its end, or is saved, counts as heard."""
     store = run.services.voicemail
-    messages = sorted(await store.messages(mailbox), key=lambda message: (message.heard, message.at))
+    messages = sorted(await store.messages(mailbox), key=lambda message: (message.heard_unix_s is not None, message.started_unix_s))
     index = 0
     while index < len(messages):
         message = messages[index]
@@ -115,10 +116,10 @@ async def _listen(run: Run, mailbox: MailboxId) -> None:
     await run.play(await run.words("no-more"))
 
 
-async def _one(run: Run, message: Message, number: int) -> str:
+async def _one(run: Run, message: VoicemailRecord, number: int) -> str:
     """Play one message; the key that says what becomes of it, "#" where none is pressed."""
     facts, language = run.facts(), run.snapshot.site.language
-    at = when(language, message.at.astimezone(facts.now.tzinfo), facts.now)
+    at = when(language, datetime.fromtimestamp(message.started_unix_s, facts.now.tzinfo), facts.now)
     caller = message.caller_name or " ".join(message.caller) or phrase(language, "unknown")[0]
     heading = await run.words("message", number=number, caller=caller, when=at)
     key = await run.ask([heading, await run.services.voicemail.load(message)], 0.0)

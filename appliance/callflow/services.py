@@ -9,7 +9,8 @@ from typing import Protocol
 
 from appliance.callflow.pins import PinGuard
 from appliance.sound import Sound
-from appliance.types import MailboxId
+from appliance.state.records import VoicemailRecord
+from appliance.types import MailboxId, SessionId
 
 
 class Speaker(Protocol):
@@ -25,34 +26,19 @@ class Draft(Protocol):
     def write(self, pcm: bytes) -> None:
         """Take a piece (8 kHz, 16-bit little-endian mono); never waits."""
 
-    async def keep(self, seconds: float) -> None:
-        """It is whole: on disk, and known, before this returns. Raises HoldfastError."""
+    async def keep(self, seconds: float) -> object:
+        """It is whole, on disk and known, when this returns; what is longer than `seconds` is cut. Raises HoldfastError."""
 
     async def drop(self) -> None:
         """Forget it."""
 
 
-class Message(Protocol):
-    """One message of a mailbox, as the store lists it."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def caller(self) -> str: ...
-    @property
-    def caller_name(self) -> str: ...
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def heard(self) -> bool: ...
-
-
 class Voicemail(Protocol):
-    """The store of voicemail. Its methods may raise HoldfastError where the disk does not do its part."""
+    """The store of voicemail (people/voicemail.py). Its methods raise HoldfastError where mailbox, message or disk do not do their part."""
 
-    async def begin(self, mailbox: MailboxId, caller: str, caller_name: str, session: str) -> Draft: ...
-    async def messages(self, mailbox: MailboxId) -> tuple[Message, ...]: ...
-    async def load(self, message: Message) -> Sound: ...
+    async def begin(self, mailbox: MailboxId, caller: str, caller_name: str, session: SessionId) -> Draft: ...
+    async def messages(self, mailbox: MailboxId) -> tuple[VoicemailRecord, ...]: ...
+    async def load(self, message: VoicemailRecord) -> Sound: ...
     async def mark_heard(self, id: str) -> None: ...
     async def delete(self, id: str) -> None: ...
     async def greeting(self, mailbox: MailboxId) -> Sound | None: ...

@@ -28,7 +28,7 @@ class Case(Settings):
     """One line: what it looks for, and the exit that is taken where it is found."""
 
     exit: Annotated[ExitName, AfterValidator(_not_otherwise)] = Field(description="The exit taken; several lines may share one.")
-    match: Literal["exact", "prefix", "pattern", "regex"] = Field(
+    kind: Literal["exact", "prefix", "pattern", "regex"] = Field(
         "exact",
         description="exact: all of it. prefix: its beginning. pattern: x any digit, n 2 to 9, a last . one key or more: 4xxx. "
         "regex: a regular expression, anywhere in it unless it has ^ and $.",
@@ -37,15 +37,15 @@ class Case(Settings):
 
     @model_validator(mode="after")
     def _usable(self) -> Case:
-        if self.match == "regex":
+        if self.kind == "regex":
             expression(self.value)
-        if self.match == "pattern" and (self.value == "." or not set(self.value.removesuffix(".")) <= _PATTERN_KEYS):
+        if self.kind == "pattern" and (self.value == "." or not set(self.value.removesuffix(".")) <= _PATTERN_KEYS):
             raise ValueError('is no pattern of keys: digits, * # +, x for any digit, n for 2 to 9, a last . for more; "4xxx"')
         return self
 
     def fits(self, subject: str) -> bool:
         """Whether `subject` is what this line looks for. Capitals do not count, except in expressions."""
-        match self.match:
+        match self.kind:
             case "exact":
                 return subject.casefold() == self.value.casefold()
             case "prefix":
