@@ -145,10 +145,11 @@ class Voicemail:
         """See `Draft.drop`."""
         try:
             await self._disk.do(draft.recording.discard)
-            if self._live.pop(draft.id, None) is not None:
-                await self._disk.do(partial(_delete, self._folder / draft.mailbox / f"{draft.id}.wav"))
+            await self._disk.do(partial(_delete, self._folder / draft.mailbox / f"{draft.id}.wav"))
         except OSError as error:
             raise disk_error("A dropped message could not be deleted", error) from error
+        finally:
+            self._live.pop(draft.id, None)
 
     async def whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Do `work` to its end, even where who waits for it is cancelled."""
@@ -297,6 +298,7 @@ class Draft:
         self.id = id
         self.mailbox = mailbox
         self.facts = facts
+        self._over = False
 
     def write(self, pcm: bytes) -> None:
         """What was said since the last time: 8 kHz, 16-bit little-endian mono. Never waits, never raises; a disk that refuses fails `keep`."""
@@ -307,11 +309,16 @@ class Draft:
 
         Raises StateError `voicemail-disk`: nothing of it is left.
         """
+        if self._over:
+            raise disk_error("This message cannot be kept", "it was kept or dropped before")
+        self._over = True
         return await self._voicemail.whole(self._voicemail.keep(self, seconds))
 
     async def drop(self) -> None:
         """Leave nothing of it; once kept it stays."""
-        await self._voicemail.whole(self._voicemail.drop(self))
+        if not self._over:
+            self._over = True
+            await self._voicemail.whole(self._voicemail.drop(self))
 
 
 class GreetingDraft:

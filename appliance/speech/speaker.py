@@ -68,7 +68,7 @@ class Speaker:
             return await self.make(text, language)
         except SpeechError as error:
             log.warning("a text of %d characters is not spoken: %s", len(text), error.sentence)
-            return fallback()
+            return await asyncio.to_thread(fallback)
 
     async def make(self, text: str, language: str) -> Sound:
         """The same, but raises SpeechError: `speech-too-long`, `speech-language`, `speech-missing` (a program), `speech-voice`, `speech-failed`.
