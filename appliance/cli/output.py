@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from appliance.control.client import Client, default_control
-from appliance.errors import HoldfastError
+from appliance.errors import HoldfastError, Problem
 
 P = ParamSpec("P")
 
@@ -103,12 +103,28 @@ def print_json(value: object) -> None:
 
 
 def refuse(error: HoldfastError, as_json: bool) -> NoReturn:
-    """Print what is wrong and what to do, and end with exit code 1."""
+    """Print what is wrong, where, and what to do, and end with exit code 1."""
     if as_json:
         print_json(error.as_dict())
     else:
-        click.echo(plain(error.sentence) + (f"\n  {plain(error.hint)}" if error.hint else ""), err=True)
+        complain(error)
     sys.exit(1)
+
+
+def complain(error: HoldfastError) -> None:
+    """Print what is wrong on stderr: a sentence and a hint, or every mistake in a document with its place."""
+    screen = Screen(Console(stderr=True, markup=False, highlight=False, emoji=False))
+    listed: Sequence[Problem] = getattr(error, "problems", ())
+    screen.line(f"Nothing was changed: {error.sentence}" if listed else error.sentence, "bold red" if listed else "")
+    if listed:
+        problem_table(listed, screen)
+    elif error.hint:
+        screen.line(f"  {error.hint}")
+
+
+def problem_table(problems: Iterable[Problem], screen: Screen) -> None:
+    """Where, what, and what to do; one line each."""
+    screen.table(("Where", "What is wrong", "What to do"), [(each.path, each.sentence, each.hint) for each in problems])
 
 
 def talks(command: Callable[Concatenate[Client, Screen, bool, P], None]) -> Callable[..., None]:
@@ -119,7 +135,7 @@ def talks(command: Callable[Concatenate[Client, Screen, bool, P], None]) -> Call
     @functools.wraps(command)
     def run(*args: P.args, **options: P.kwargs) -> None:
         given: dict[str, Any] = dict(options)
-        control, as_json = _inherited("control", given.pop("control")), bool(_inherited("as_json", given.pop("as_json")))
+        control, as_json = inherited("control", given.pop("control")), bool(inherited("as_json", given.pop("as_json")))
         try:
             with Client(control or default_control(os.environ)) as client:
                 command(client, Screen(), as_json, *args, **given)
@@ -129,7 +145,7 @@ def talks(command: Callable[Concatenate[Client, Screen, bool, P], None]) -> Call
     return run
 
 
-def _inherited(name: str, given: Any) -> Any:
+def inherited(name: str, given: Any) -> Any:
     """An option given to a group holds for its commands: `holdfast calls --control X hangup 5` must not hang up on another box."""
     context = click.get_current_context().parent
     while not given and context is not None:

@@ -1,0 +1,154 @@
+"""holdfast completion: what the Tab key knows, in bash, zsh, fish and in Holdfast's own shell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import click
+from click.shell_completion import BashComplete, CompletionItem, FishComplete, ShellComplete, ZshComplete
+
+from appliance.control.client import default_data
+from appliance.errors import HoldfastError
+from appliance.site.editing import Editor
+from appliance.site.model.site import Site
+from appliance.site.paths import KINDS
+from appliance.site.wording import path_of
+
+VARIABLE = "_HOLDFAST_COMPLETE"
+PART = "part"
+"""A completion that goes on: no blank after it."""
+
+Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes the Tab key work in SHELL. For bash: `source <(holdfast completion bash)`."""
+    from appliance.cli.main import main  # noqa: PLC0415 - main knows all commands, this one among them
+
+    click.echo(SHELLS[shell](main, {}, "holdfast", VARIABLE).source())
+
+
+class _Bash(BashComplete):
+    """click's, without a blank after what goes on."""
+
+    source_template = BashComplete.source_template.replace(
+        """elif [[ $type == 'plain' ]]; then""",
+        f"""elif [[ $type == '{PART}' ]]; then
+            COMPREPLY+=($value)
+            compopt -o nospace
+        elif [[ $type == 'plain' ]]; then""",
+    )
+
+    def source(self) -> str:
+        # click asks which bash it runs under, and forks for it; every bash of the last fifteen years will do.
+        return ShellComplete.source(self)
+
+
+class _Zsh(ZshComplete):
+    source_template = ZshComplete.source_template.replace(
+        """if [[ "$type" == "plain" ]]; then""",
+        f"""if [[ "$type" == "{PART}" ]]; then
+            compadd -U -S '' -- "$key"
+        elif [[ "$type" == "plain" ]]; then""",
+    )
+
+
+SHELLS: dict[str, type[ShellComplete]] = {"bash": _Bash, "zsh": _Zsh, "fish": FishComplete}
+
+
+def completions(command: click.Command, words: list[str], incomplete: str) -> list[CompletionItem]:
+    """What may follow `words` of a command line, beginning with `incomplete`; for Holdfast's own shell."""
+    return ShellComplete(command, {}, "holdfast", VARIABLE).get_completions(words, incomplete)
+
+
+# ---- what stands in the site -------------------------------------------------------------------------------------
+
+
+def from_site(find: Callable[[dict[str, Any]], Iterable[tuple[str, str]]]) -> Completer:
+    """Completes with what `find` takes from the candidate: (word, help). Nothing where there is no site, and never an error: this runs at every Tab."""
+
+    def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(word, help=said or None) for word, said in find(_candidate(context)) if word.startswith(incomplete)]
+
+    return complete
+
+
+def complete_path(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The next step of a path: `us` -> `users.`, `users.d` -> `users.dana`, `users.dana.` -> its fields."""
+    here: Any = _candidate(context)
+    above, _point, last = incomplete.rpartition(".")
+    for step in above.split(".") if above else ():
+        here = here.get(step) if isinstance(here, dict) else None
+    names = list(here) if isinstance(here, dict) else []
+    if not above:
+        names = list(dict.fromkeys((*names, *Site.model_fields)))
+    found = []
+    for name in names:
+        word = path_of((*above.split("."), name) if above else (name,))
+        if word.startswith(incomplete):
+            inside = here.get(name) if isinstance(here, dict) else None
+            found.append(CompletionItem(word, type="plain", help=_said(inside)))
+            if isinstance(inside, dict) and (inside or (not above and name in KINDS)):
+                found.append(CompletionItem(f"{word}.", type=PART))
+    # One that can only go on goes on by itself; the whole of it can still be written.
+    return found[1:] if len(found) == 2 and found[1].type == PART and last and found[0].value == incomplete else found
+
+
+def complete_revision(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    try:
+        entries = _editor(context).history(50)
+    except (HoldfastError, OSError):
+        return []
+    return [CompletionItem(str(entry.number), help=entry.comment or None) for entry in entries if str(entry.number).startswith(incomplete)]
+
+
+def _extensions(site: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for kind in ("users", "devices", "groups", "mailboxes"):
+        for held in _objects(site, kind).values():
+            if held.get("extension"):
+                yield str(held["extension"]), str(held.get("name") or "")
+    for held in _objects(site, "flows").values():
+        for extension in held.get("extensions") or ():
+            yield str(extension), str(held.get("name") or "")
+
+
+def _named(kind: str) -> Callable[[dict[str, Any]], Iterator[tuple[str, str]]]:
+    def find(site: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        for key, held in _objects(site, kind).items():
+            yield key, str(held.get("name") or "")
+
+    return find
+
+
+complete_extension = from_site(_extensions)
+complete_flow = from_site(_named("flows"))
+complete_user = from_site(_named("users"))
+
+
+def _objects(site: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    found = site.get(kind)
+    return {key: held for key, held in found.items() if isinstance(held, dict)} if isinstance(found, dict) else {}
+
+
+def _said(value: Any) -> str | None:
+    """A word about what stands there."""
+    if isinstance(value, dict):
+        return str(value["name"]) if isinstance(value.get("name"), str) else None
+    return str(value)[:40] if isinstance(value, str | int) and value != "" else None
+
+
+def _candidate(context: click.Context) -> dict[str, Any]:
+    try:
+        value = _editor(context).show("").value
+    except (HoldfastError, OSError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _editor(context: click.Context) -> Editor:
+    data = context.params.get("data")
+    return Editor(data or default_data(os.environ), "completion")
