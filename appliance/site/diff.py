@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
-from appliance.site.paths import find, has, put, remove
+from appliance.site.paths import find, has, parse_path, put, remove
 from appliance.site.sentences import Names, order_of, sentence_of
 from appliance.site.wording import path_of
 
@@ -88,12 +88,14 @@ def undo(changes: Iterable[Change], document: Document) -> dict[str, Any]:
     return made
 
 
-def hidden_changes(made: Iterable[str], changed: Iterable[str], document: Document) -> tuple[Change, ...]:
-    """Changes that stand for secrets of those names (`devices.dana-desk.secret`); their values stay in the vault."""
-    names = Names(document)
-    found = [Change(tuple(name.split(".")), ABSENT, ABSENT, hidden=True) for name in (*made, *changed)]
-    words = [*("made, hidden" for _ in made), *("changed, hidden" for _ in changed)]
-    return tuple(replace(change, sentence=f"{names.subject(change.loc)}: {word}") for change, word in zip(found, words, strict=True))
+def hidden_changes(document: Document, **names: Iterable[str]) -> tuple[Change, ...]:
+    """Changes that stand for secrets; their values stay in the vault. `names`: "made", "changed", "removed" -> names like `devices.dana-desk.secret`."""
+    known = Names(document)
+    return tuple(
+        Change(loc, ABSENT, ABSENT, f"{known.subject(loc)}: {what}" + ("" if what == "removed" else ", hidden"), hidden=True)
+        for what, which in names.items()
+        for loc in (tuple(map(str, parse_path(name))) for name in which)
+    )
 
 
 def _differences(loc: tuple[str, ...], a: Document, b: Document) -> Iterator[Change]:

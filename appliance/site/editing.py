@@ -6,13 +6,35 @@ by the method `site.activate`; it notices by itself within 2 s as well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from appliance.errors import Problem
-from appliance.site.diff import Change
+from appliance.clock import Moment
+from appliance.errors import Conflict, DocumentError, HoldfastError, NotFound, Problem, StateError
+from appliance.site.candidate import Candidate
+from appliance.site.canonical import canonical, canonical_object
+from appliance.site.commit import Place, Secrets, go_back, go_back_when_due, put_in_force, restore
+from appliance.site.confirm import MAX_MINUTES, Condition
+from appliance.site.diff import ABSENT, Change, diff, hidden_changes, undo
+from appliance.site.document import parse
+from appliance.site.model.site import Site
+from appliance.site.paths import SITE, TOP, Loc, check_place, find, has, object_of, parse_path, put, read, remove, version_of
+from appliance.site.secrets import SLOTS, fill, possible, split
+from appliance.site.store import Revision
+from appliance.site.wording import close, path_of
+from appliance.site.working import run_job
+
+_TRIES = 3
+_RECENT = 5
+"""Revisions that are looked through for what somebody read before a conflict."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +104,31 @@ class Entry:
     good: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The site as it was at one moment: `document` is in force, `stamp` changes with the vault."""
+
+    revision: Revision
+    site: Site
+    document: dict[str, Any]
+    candidate: Candidate
+    stamp: tuple[int, int, int]
+
+    def same_as(self, other: _Look) -> bool:
+        mine, others = self.candidate, other.candidate
+        same = self.revision == other.revision and self.stamp == other.stamp
+        return same and mine.document == others.document and mine.forget == others.forget
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A check's outcome, and what the commit needs beside: the document set right (as it was where there are problems), and what becomes of secrets."""
+
+    checked: Checked
+    document: dict[str, Any]
+    secrets: Secrets
+
+
 class Editor:
     """The site in `data` (the box's data folder) as `author` edits it.
 
@@ -95,37 +142,101 @@ class Editor:
     def __init__(self, data: Path, author: str) -> None:
         self._data = data
         self._author = author
+        self._place = Place.of(data)
+
+    # ---- the candidate -------------------------------------------------------------------------------------------
 
     def show(self, path: str = "") -> Shown:
         """What the candidate holds at `path`. Raises NotFound with a hint."""
-        raise NotImplementedError
+        loc = parse_path(path)
+        document = self._look().candidate.document
+        if not has(document, loc):
+            check_place(loc)  # a slip in a field's name gets the better hint
+        return Shown(path_of(loc), read(document, loc), _version(document, loc))
 
     def set(self, path: str, value: Any, expected: int | None = None) -> Written:
         """Put `value` at `path`, making the object where it is new. `expected`: the version it was read with (0: it must not exist yet).
 
-        A value that does not fit is kept and reported; only a place that cannot exist is refused. Raises NotFound, Conflict.
+        A value that does not fit is kept and reported; only a place that cannot exist, and a secret that is not good, are refused. Raises NotFound,
+        Conflict, DocumentError.
         """
-        raise NotImplementedError
+        loc = parse_path(path)
+        if not loc:
+            return self.replace(_document(value), expected)
+        if is_secret(loc):
+            if value is None:
+                return self.delete(path, expected)
+            read(self._look().candidate.document, loc[:2])
+        else:
+            check_place(loc)
+        _check_json(path, value)
+        with self._locked():
+            look = self._look()
+            whole, secrets, problems = split(put(look.candidate.document, loc, value))
+            if problems:
+                raise DocumentError(f"A secret in {path} cannot be used", problems)
+            self._expect(look, loc, find(whole, loc), expected)
+            document, problems = _tidied(whole, loc)
+            self._keep(look, secrets)
+            return self._write(look.candidate.edited(document, look.candidate.forget - secrets.keys()), loc, problems)
 
     def delete(self, path: str, expected: int | None = None) -> Written:
         """Take `path` out: an object, a field (back to its default) or an entry of a list. Raises NotFound, Conflict."""
-        raise NotImplementedError
+        loc = parse_path(path)
+        with self._locked():
+            look = self._look()
+            candidate = look.candidate
+            self._expect(look, loc, None, expected)
+            if is_secret(loc):
+                read(candidate.document, loc[:2])
+                self._place.vault.unstage([path_of(loc)])
+                return self._write(candidate.edited(candidate.document, candidate.forget | {path_of(loc)}), loc)
+            read(candidate.document, loc)
+            document, problems = _tidied(remove(candidate.document, loc), loc)
+            if len(loc) <= 2:
+                self._place.vault.unstage([name for name in self._place.vault.staged() if parse_path(name)[: len(loc)] == loc])
+            return self._write(candidate.edited(document), loc, problems)
 
     def replace(self, document: Mapping[str, Any], expected: int | None = None) -> Written:
         """Make `document` (a whole site as read from a file, secrets allowed) the candidate. `expected`: of `show("")`. Raises DocumentError, Conflict."""
-        raise NotImplementedError
+        with self._locked():
+            look = self._look()
+            site, secrets = parse(document, self._place.vault.names(look.revision.number, staged=True))
+            self._expect(look, (), document, expected)
+            self._keep(look, secrets)
+            return self._write(look.candidate.edited(site.model_dump(mode="json"), frozenset()), ())
 
     def pending(self) -> tuple[Change, ...]:
         """How the candidate differs from what is in force, staged secrets included; empty when there is nothing to commit."""
-        raise NotImplementedError
+        look = self._look()
+        return (*diff(look.document, look.candidate.document), *self._hidden(look))
 
     def discard(self, paths: Sequence[str] = ()) -> tuple[Change, ...]:
-        """Drop pending changes at and below `paths` (none named: all of them); returns those dropped."""
-        raise NotImplementedError
+        """Drop pending changes at and below `paths` (none named: all of them); returns those dropped. Raises NotFound where nothing is pending."""
+        with self._locked():
+            try:
+                look = self._look()
+            except StateError as error:
+                if paths or error.code != "candidate":
+                    raise
+                self._place.candidates.put_aside()
+                look = self._look()
+            pending = (*diff(look.document, look.candidate.document), *self._hidden(look))
+            dropped = tuple(dict.fromkeys(change for path in paths for change in _at(pending, path))) if paths else pending
+            names = {change.path for change in dropped if change.hidden}
+            self._place.vault.unstage([name for name in self._place.vault.staged() if not paths or name in names or _gone_with(name, dropped)])
+            if len(dropped) == len(pending):
+                self._place.candidates.clear()
+            else:
+                candidate = look.candidate
+                self._place.candidates.write(candidate.edited(undo(dropped, candidate.document), candidate.forget - names))
+            return dropped
+
+    # ---- commit --------------------------------------------------------------------------------------------------
 
     def check(self) -> Checked:
         """Everything a commit would say, without committing. Raises only when it cannot be checked at all."""
-        raise NotImplementedError
+        return self._check(self._look()).checked
 
     def commit(self, comment: str = "", confirm_minutes: int = 0, expected: int | None = None) -> Committed:
         """Make the candidate the current revision. `confirm_minutes` 1-1440: goes back by itself unless `confirm` comes in time; 0: for good, which also
@@ -133,31 +244,255 @@ class Editor:
 
         Raises DocumentError with every problem, HoldfastError "nothing-to-commit". The candidate is as it was in that case.
         """
-        raise NotImplementedError
+        if not 0 <= confirm_minutes <= MAX_MINUTES:
+            raise HoldfastError(f"{confirm_minutes} minutes cannot be waited for", f"give 1 to {MAX_MINUTES}, or 0 to commit for good", code="minutes")
+        for _ in range(_TRIES):
+            look = self._look()
+            self._expect(look, (), None, expected)
+            if not diff(look.document, look.candidate.document) and not self._hidden(look):
+                raise HoldfastError("There is nothing to commit", "change something first: the candidate is what is in force", code="nothing-to-commit")
+            ready = self._check(look)
+            if problems := ready.checked.problems:
+                raise DocumentError(f"The candidate has {len(problems)} problem{'s' if len(problems) > 1 else ''}", problems)
+            with self._locked():
+                if self._look().same_as(look):
+                    return self._put_in_force(look, ready, comment, confirm_minutes)
+        raise HoldfastError("The candidate changes faster than it can be checked", "wait until the others are done, then commit again", code="busy")
 
     def waiting(self) -> Waiting | None:
         """The commit that waits for its confirmation, if any."""
-        raise NotImplementedError
+        self._settle()
+        held = self._place.waiting()
+        return _waiting(held) if held is not None else None
 
     def confirm(self) -> int:
         """Keep the unconfirmed commit; the revision's number. Raises HoldfastError "nothing-to-confirm"."""
-        raise NotImplementedError
+        with self._locked():
+            held = self._unconfirmed()
+            self._place.conditions.clear()
+            return held.last
 
     def undo(self) -> Committed:
         """Go back now from the unconfirmed commit; its changes are pending again. Raises HoldfastError "nothing-to-confirm"."""
-        raise NotImplementedError
+        with self._locked():
+            held = self._unconfirmed()
+            before = self._look(tolerant=True).document
+            comment = f"taken back unconfirmed; this is revision {held.previous} again"
+            return self._back(before, go_back(self._place, held, author=self._author, comment=comment))
 
     def rollback(self, number: int, comment: str = "", discard: bool = False) -> Committed:
         """Make the content of revision `number` current again, as a new revision. Passwords stay as they are now.
 
         Raises NotFound, DocumentError (it does not hold by today's rules), HoldfastError "pending" where changes are pending and `discard` is False.
         """
-        raise NotImplementedError
+        site = self._place.store.read(number)
+        for _ in range(_TRIES):
+            look = self._look(tolerant=discard)
+            if not discard and self.pending():
+                raise HoldfastError("Changes are pending", "commit or discard them first, or say that they shall be discarded", code="pending")
+            ready = self._check(replace(look, candidate=Candidate(site.model_dump(mode="json"))))
+            if ready.checked.problems:
+                raise DocumentError(f"Revision {number} does not hold any more", ready.checked.problems)
+            with self._locked():
+                if not self._look(tolerant=discard).same_as(look):
+                    continue
+                self._place.vault.unstage()
+                self._place.candidates.clear()
+                made = restore(self._place, site, author=self._author, comment=comment or f"revision {number} again")
+                return self._back(look.document, made)
+        raise HoldfastError("The candidate changes faster than it can be checked", "wait until the others are done, then try again", code="busy")
+
+    # ---- revisions -----------------------------------------------------------------------------------------------
 
     def history(self, limit: int = 50) -> tuple[Entry, ...]:
         """Revisions that were in force, newest first."""
-        raise NotImplementedError
+        good, current = self._place.store.last_good(), self._place.store.current_number()
+        found = self._place.store.history()[:limit]
+        return tuple(Entry(r.number, r.author, r.comment, r.time, r.number == current, r.number == good) for r in found)
 
     def diff(self, a: int, b: int | None = None) -> tuple[Change, ...]:
         """From revision `a` to revision `b`, or to the candidate. Raises NotFound, StateError."""
-        raise NotImplementedError
+        first = self._place.store.read(a).model_dump(mode="json")
+        return diff(first, self._look().candidate.document if b is None else self._place.store.read(b).model_dump(mode="json"))
+
+    # ---- inside --------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The one writer of the site. What is overdue has gone back before."""
+        if self._place.store.current_number() is None:
+            self._place.store.current()  # an empty folder gets its first revision, for which the store takes the lock itself
+        self._settle()
+        with self._place.store.locked():
+            yield
+
+    def _settle(self) -> None:
+        """An unconfirmed commit whose time is over goes back now, even where no engine runs."""
+        try:
+            go_back_when_due(self._place)
+        except HoldfastError as error:
+            log.warning("an unconfirmed commit could not be taken back: %s", error)
+
+    def _look(self, tolerant: bool = False) -> _Look:
+        """`tolerant`: a damaged candidate counts as none. Several files make up a moment: read until none has changed meanwhile."""
+        while True:
+            number, stamp = self._place.store.current_number(), self._place.vault.stamp()
+            revision, site = self._place.store.current()
+            document = site.model_dump(mode="json")
+            try:
+                candidate = self._place.candidates.read()
+            except StateError:
+                if not tolerant:
+                    raise
+                candidate = None
+            if number is None or number == self._place.store.current_number():
+                return _Look(revision, site, document, candidate or Candidate(document), stamp)
+
+    def _expect(self, look: _Look, loc: Loc, yours: Any, expected: int | None) -> None:
+        document = look.candidate.document
+        version = _version(document, loc)
+        if expected is not None and expected != version:
+            raise Conflict(path_of(loc), find(document, loc, None), yours, version, self._base(look, loc, expected))
+
+    def _base(self, look: _Look, loc: Loc, version: int) -> Any:
+        """What stood at `loc` when its object had `version`; None where nobody knows any more."""
+        whole = object_of(loc)
+        past = look.candidate.earlier(whole, version)
+        if past is not None:
+            return find(put({}, whole, past), loc, None)
+        for revision in (look.revision, *self._place.store.history()[:_RECENT]):
+            with contextlib.suppress(HoldfastError):
+                document = canonical(self._place.store.read(revision.number).model_dump(mode="json"))
+                if _version(document, loc) == version:
+                    return find(document, loc, None)
+        return None
+
+    def _write(self, candidate: Candidate, loc: Loc, problems: tuple[Problem, ...] = ()) -> Written:
+        self._place.candidates.write(candidate)
+        return Written(path_of(loc), find(candidate.document, loc, None), _version(candidate.document, loc), problems)
+
+    def _keep(self, look: _Look, secrets: Mapping[str, str]) -> None:
+        """Stage what differs from what counts; the rest needs no commit."""
+        if secrets:
+            counting = self._place.vault.values(look.revision.number)
+            same = {name for name, value in secrets.items() if counting.get(name) == value}
+            self._place.vault.unstage(same)
+            self._place.vault.stage({name: value for name, value in secrets.items() if name not in same})
+
+    def _hidden(self, look: _Look, made: Mapping[str, str] | None = None) -> tuple[Change, ...]:
+        """What becomes of secrets with the next commit; `made`: those it makes by itself."""
+        names, staged = self._place.vault.names(look.revision.number), self._place.vault.staged()
+        new = sorted({*(made or ()), *(staged - names)})
+        return hidden_changes(look.candidate.document, made=new, changed=sorted(staged & names), removed=sorted((look.candidate.forget & names) - staged))
+
+    def _check(self, look: _Look) -> _Ready:
+        """Have the worker check the candidate against what is in force."""
+        vault, number, forget = self._place.vault, look.revision.number, look.candidate.forget
+        names, staged = vault.names(number), vault.staged()
+        payload = {
+            "document": look.candidate.document,
+            "before": look.document,
+            "media": [path.stem for path in (self._data / "media").glob("*.wav")],
+            "secrets": sorted((names - forget) | staged),
+        }
+        said = run_job("check", payload)
+        changes, problems = (tuple(map(Change.from_dict, said["changes"])), tuple(Problem(**each) for each in said["problems"]))
+        document, secrets = look.candidate.document, Secrets({}, forget)
+        if not problems:
+            document = said["document"]
+            site = Site.model_validate(document)
+            # An object made anew under an old id is another one: it does not inherit the secret.
+            again = {name for name in self._not_there_before(look, site) & names if name not in staged}
+            secrets = Secrets(fill(site, (names - forget - again) | staged), forget | again)
+        checked = Checked(
+            problems=problems,
+            warnings=tuple(Problem(**each) for each in said["warnings"]),
+            changes=(*changes, *self._hidden(look, secrets.made)),
+            normalised=tuple(map(Change.from_dict, said["normalised"])),
+            proof=said["proof"],
+            version=version_of(look.candidate.document),
+        )
+        return _Ready(checked, document, secrets)
+
+    def _not_there_before(self, look: _Look, site: Site) -> frozenset[str]:
+        """Secrets that `site` can have and what is in force cannot. What was taken back unconfirmed a moment ago was there before."""
+        before = {*possible(look.site)}
+        if look.revision.undoes:
+            with contextlib.suppress(HoldfastError):
+                before |= {*possible(self._place.store.read(look.revision.undoes))}
+        return frozenset(possible(site)) - before
+
+    def _put_in_force(self, look: _Look, ready: _Ready, comment: str, minutes: int) -> Committed:
+        if ready.document != look.candidate.document:
+            # Killed before the revision counts, it is still pending; killed after, nothing is.
+            self._place.candidates.write(replace(look.candidate, document=ready.document))
+        site = Site.model_validate(ready.document)
+        revision, held = put_in_force(self._place, site, author=self._author, comment=comment, secrets=ready.secrets, minutes=minutes)
+        try:
+            self._place.candidates.clear()
+        except StateError as error:
+            log.warning("the candidate is in force and could not be put away: %s", error)
+        waiting = _waiting(held) if held is not None else None
+        return Committed(revision.number, ready.checked.changes, ready.checked.warnings, waiting)
+
+    def _unconfirmed(self) -> Condition:
+        held = self._place.waiting()
+        if held is None:
+            raise HoldfastError("No commit waits to be confirmed", "it was confirmed, or its time was over and it went back", code="nothing-to-confirm")
+        return held
+
+    def _back(self, before: Mapping[str, Any], made: Revision) -> Committed:
+        return Committed(made.number, diff(before, self._look(tolerant=True).document))
+
+
+def is_secret(loc: Loc) -> bool:
+    """Whether a secret stands there, which the vault keeps."""
+    return len(loc) == 3 and any(slot.kind == loc[0] and slot.field == loc[2] for slot in SLOTS)
+
+
+def _version(document: Mapping[str, Any], loc: Loc) -> int:
+    return version_of(find(document, object_of(loc), None))
+
+
+def _tidied(document: dict[str, Any], loc: Loc) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+    """The document with the object of `loc` in the one form, and what is wrong with its fields."""
+    whole = object_of(loc)
+    if len(whole) == 2 and not has(document, whole):
+        whole = whole[:1]
+    held, problems = canonical_object(whole, find(document, whole, {}))
+    return put(document, whole, held), problems
+
+
+def _document(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise DocumentError("This is not a site", (Problem("document", "must be a group of fields at its top", 'for example {"name": "Main office"}'),))
+    return value
+
+
+def _check_json(path: str, value: Any) -> None:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        problem = Problem(path, "cannot be used here", "write text, a number, true or false, nothing (null), a list or a group of these")
+        raise DocumentError(f"The value for {path} cannot be kept", (problem,)) from None
+
+
+def _at(pending: Sequence[Change], path: str) -> Iterator[Change]:
+    """The changes at and below `path`. Raises NotFound where there is none."""
+    loc = parse_path(path)
+    found = [change for change in pending if change.loc[: len(loc)] == loc or (loc == SITE and change.loc[0] in TOP)]
+    if not found:
+        above = [change.path for change in pending if loc[: len(change.loc)] == change.loc]
+        hint = f"the change there is one of {above[0]} as a whole" if above else close(path, {change.path for change in pending})
+        raise NotFound(f"Nothing is pending at {path}", hint or "nothing is pending at all")
+    yield from found
+
+
+def _gone_with(name: str, dropped: Sequence[Change]) -> bool:
+    """Whether the object that the secret `name` belongs to was new and goes."""
+    return any(change.before is ABSENT and not change.hidden and parse_path(name)[:2] == change.loc for change in dropped)
+
+
+def _waiting(held: Condition) -> Waiting:
+    left = held.seconds_left(Moment.now(), time.time())
+    return Waiting(held.last, held.previous, held.minutes, max(0.0, left), held.author)

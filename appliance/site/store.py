@@ -33,13 +33,17 @@ _HEAD_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One saved state of the site. `time`: seconds since the epoch by the box's clock when it was saved. `after`: the revision in force before it, 0: none."""
+    """One saved state of the site. `time`: seconds since the epoch by the box's clock when it was saved. `after`: the revision in force before it, 0: none.
+
+    `undoes`: the unconfirmed revision it took back, 0: none.
+    """
 
     number: int
     author: str
     comment: str
     time: float
     after: int = 0
+    undoes: int = 0
 
 
 class SiteStore:
@@ -69,20 +73,20 @@ class SiteStore:
                 files.make_folder(self._revisions)
             yield
 
-    def add(self, site: Site, *, author: str, comment: str, now: float) -> Revision:
+    def add(self, site: Site, *, author: str, comment: str, now: float, undoes: int = 0) -> Revision:
         """Write `site` as the next revision, which nobody uses before `make_current`. Under the lock. Raises StateError."""
         named = self.current_number() or 0
         number = max((*self._numbers(), named), default=0) + 1
-        revision = Revision(number, author, comment, now, named)
+        revision = Revision(number, author, comment, now, named, undoes)
         body = json.dumps({**asdict(revision), "site": site.model_dump(mode="json")}, separators=(",", ":")).encode()
         files.write(self._path(number), body)
         return revision
 
-    def make_current(self, number: int) -> None:
-        """The one step that puts a revision into force; the oldest are forgotten then. Under the lock. Raises StateError."""
+    def make_current(self, number: int, keep: int = 0) -> None:
+        """The one step that puts a revision into force; the oldest are forgotten then, but for `keep`. Under the lock. Raises StateError."""
         files.write(self._folder / "current", f"{number}\n".encode())
         numbers = self._numbers()
-        kept = {number, self._number_in("good"), *sorted(numbers)[-KEEP:]}
+        kept = {number, keep, self._number_in("good"), *sorted(numbers)[-KEEP:]}
         for old in numbers:
             if old not in kept:
                 with files.translated(f"delete old site revision {old}"):
@@ -211,4 +215,5 @@ class SiteStore:
 
 def _revision(raw: Mapping[str, Any]) -> Revision:
     number = int(raw["number"])
-    return Revision(number, str(raw["author"]), str(raw["comment"]), float(raw["time"]), int(raw.get("after", number - 1)))
+    after, undoes = int(raw.get("after", number - 1)), int(raw.get("undoes", 0))
+    return Revision(number, str(raw["author"]), str(raw["comment"]), float(raw["time"]), after, undoes)
