@@ -1,14 +1,18 @@
-"""holdfast emergency: prove what a 911 call of a phone would do, and see the notices of those that were made."""
+"""holdfast emergency: prove what emergency calls would do, of one phone now or of every phone by the candidate; the notices of those that were made."""
 
 from __future__ import annotations
 
 import getpass
 import sys
+from typing import Any
 
 import click
 
+from appliance.cli.local import Desk, edits
 from appliance.cli.output import Screen, moment, plain, print_json, talks
 from appliance.control.client import Client, EmergencyTestResult, NoticeShape, NoticesResult
+from appliance.site.store import SiteStore
+from appliance.site.working import run_job
 
 
 @click.group()
@@ -28,6 +32,22 @@ def test(client: Client, screen: Screen, as_json: bool, extension: str, call: bo
     else:
         _proof(found, screen)
     if found["problems"] or (found["call"] is not None and not found["call"]["answered"]):
+        sys.exit(1)
+
+
+@emergency.command()
+@edits
+def proof(desk: Desk) -> None:
+    """Prove the candidate: every emergency number from every phone over every trunk, without calling anybody. Exit code 1 when one would not leave."""
+    store = SiteStore(desk.data / "site")
+    before = store.current()[1].model_dump(mode="json") if store.current_number() is not None else None
+    with desk.slow("Proving emergency calls"):
+        found = run_job("proof", {"document": desk.editor.show("").value, "before": before})
+    if desk.as_json:
+        print_json(found)
+    else:
+        _matrix(found, desk.screen)
+    if found["problems"]:
         sys.exit(1)
 
 
@@ -60,6 +80,37 @@ def acknowledge(client: Client, screen: Screen, as_json: bool, notice: str, by: 
         print_json(found)
     else:
         screen.line(f"Notice {found['id']} was seen by {found['acknowledged_by']}.")
+
+
+def _matrix(found: dict[str, Any], screen: Screen) -> None:
+    """Phones down, numbers across; in each cell what which trunk is asked for."""
+    groups = found["groups"]
+    if groups:
+        numbers = [call["number"] for call in groups[0]["calls"]]
+        rows = [(_phones(group["phones"]), group["place"], group["callback"] or "none", *(_sent(call) for call in group["calls"])) for group in groups]
+        bad = ["bold red" if any(call["problem"] for call in group["calls"]) else "" for group in groups]
+        screen.table(("Phones", "Place", "Call back", *numbers), rows, bad)
+    for problem in found["problems"]:
+        screen.line(f"{problem['path']}: {problem['sentence']}", "bold red")
+        screen.line(f"  {problem['hint']}")
+    for warning in found["warnings"]:
+        screen.line(warning, "yellow")
+    if not found["problems"]:
+        screen.line(f"{found['cases']} calls proved (phones x numbers x ways to write them x trunks).")
+
+
+def _phones(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < 4 else f"{', '.join(names[:2])} and {len(names) - 2} more"
+
+
+def _sent(call: dict[str, Any]) -> str:
+    """`911 over Acme, Backup`; why not, where it does not leave."""
+    if call["problem"]:
+        return str(call["problem"])
+    by_request: dict[str, list[str]] = {}
+    for trunk, asked in call["sent"].items():
+        by_request.setdefault(asked, []).append(trunk)
+    return "; ".join(f"{asked} over {', '.join(trunks)}" for asked, trunks in by_request.items())
 
 
 def place_of(notice: NoticeShape) -> str:

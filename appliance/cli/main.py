@@ -15,6 +15,7 @@ from appliance.cli.backup import backup
 from appliance.cli.calls import calls
 from appliance.cli.completion import completion
 from appliance.cli.emergency import emergency
+from appliance.cli.flow import flow
 from appliance.cli.registrations import registrations
 from appliance.cli.reset import factory_reset
 from appliance.cli.restore import restore
@@ -44,7 +45,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (status, registrations, sign_in, calls, trace, emergency, site, secret, backup, restore, factory_reset, completion, shell):
+for command in (status, registrations, sign_in, calls, trace, emergency, site, flow, secret, backup, restore, factory_reset, completion, shell):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import click
 from appliance.cli.changes import show_changes, show_pending, show_problems, side_by_side
 from appliance.cli.completion import complete_path
 from appliance.cli.local import Desk, edits
-from appliance.cli.output import plain
+from appliance.cli.output import complain, plain
 from appliance.errors import Conflict, HoldfastError, NotFound
 from appliance.site.editing import Editor, Shown
 from appliance.site.paths import Loc, check_place, parse_path
@@ -73,9 +73,7 @@ class _Session:
         except Conflict as conflict:
             return self._settle(conflict, value, file)
         except HoldfastError as error:
-            screen.line(error.sentence, "bold red")
-            if error.hint:
-                screen.line(f"  {error.hint}")
+            complain(error)
             return self._give_up(file)
         show_changes([change for change in self._editor.pending() if change.loc[: len(self._loc)] == self._loc], screen)
         if written:

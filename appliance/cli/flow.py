@@ -1,0 +1,171 @@
+"""holdfast flow: which flows there are, what one does step by step, and what would become of a call."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+from rich.text import Text
+
+from appliance.cli.completion import complete_extension, complete_flow, complete_revision, complete_user
+from appliance.cli.local import Desk, edits
+from appliance.cli.output import Screen, duration, plain, print_json
+from appliance.errors import HoldfastError
+from appliance.site.store import SiteStore
+from appliance.site.working import run_job
+
+DOINGS = ("answers", "no-answer", "busy", "unreachable")
+REVISION = click.option("--revision", type=click.IntRange(1), shell_complete=complete_revision, help="By an earlier revision, instead of the candidate.")
+
+
+@click.group()
+def flow() -> None:
+    """Look at flows, and try what becomes of a call, without a telephone."""
+
+
+@flow.command("list")
+@REVISION
+@edits
+def list_(desk: Desk, revision: int | None) -> None:
+    """List the flows, and what leads to each."""
+    document = _document(desk, revision)
+    rows = [_row(key, held, document) for key, held in _objects(document, "flows")]
+    if desk.as_json:
+        print_json({"flows": rows})
+        return
+    columns = ("Flow", "Name", "Steps", "Extensions", "Numbers", "Dialled through by")
+    cells = [(r["id"], r["name"], r["steps"], ", ".join(r["extensions"]), ", ".join(r["numbers"]), _few(r["users"])) for r in rows]
+    desk.screen.table(columns, cells)
+
+
+@flow.command()
+@click.argument("flow", shell_complete=complete_flow)
+@REVISION
+@edits
+def show(desk: Desk, flow: str, revision: int | None) -> None:
+    """Show FLOW as numbered steps, each with the ways out of it."""
+    found = run_job("outline", {"document": _document(desk, revision), "flow": flow})
+    if desk.as_json:
+        print_json(found)
+        return
+    screen = desk.screen
+    screen.line(f"{found['name']} ({found['id']})" + (f", called by {', '.join(found['extensions'])}" if found["extensions"] else ""), "bold")
+    for step in found["steps"]:
+        never = "" if step["reached"] else "  (never reached)"
+        screen.text(Text.assemble(f"{step['number']:>3} ", (plain(step["title"]), "bold"), f"  {plain(step['id'])}{never}"))
+        if step["settings"]:
+            screen.line(f"      {step['settings']}")
+        for way in step["exits"]:
+            where = f"{way['number']} {way['leads_to']}" if way["number"] else f"{way['leads_to']}, which is no step"
+            screen.line(f"      {way['label']} -> {where}")
+
+
+@flow.command()
+@click.argument("number", shell_complete=complete_extension)
+@click.option("--as", "user", metavar="USER", shell_complete=complete_user, help="Who dials NUMBER; without, it is called from outside.")
+@click.option("--from", "caller", metavar="NUMBER", default="", help="The number a call from outside comes from.")
+@click.option("--at", metavar="TIME", help="When, in the site's time: 18:30, 2026-12-24, 2026-12-24T18:30; else now.")
+@click.option("--keys", default="", metavar="KEYS", help="Keys the caller presses as they are asked for: 12#.")
+@click.option("--if", "people", multiple=True, metavar="WHO=WHAT", help=f"What a user, device or outside number does: {', '.join(DOINGS)}. May be repeated.")
+@click.option("--others", type=click.Choice(DOINGS), default="answers", show_default=True, help="What everybody else does.")
+@click.option("--no-internet", is_flag=True, help="As while the connection to the outside is down.")
+@REVISION
+@edits
+def simulate(
+    desk: Desk,
+    number: str,
+    user: str | None,
+    caller: str,
+    at: str | None,
+    keys: str,
+    people: tuple[str, ...],
+    others: str,
+    no_internet: bool,
+    revision: int | None,
+) -> None:
+    """Show what would become of a call to NUMBER, by the real steps, in no time. Nothing rings."""
+    document = _document(desk, revision)
+    situation = {
+        "number": number,
+        "user": user,
+        "caller": caller,
+        "keys": keys,
+        "others": others,
+        "internet": not no_internet,
+        "at": _moment(at, document) if at else None,
+        "people": dict(map(_assumed, people)),
+    }
+    found = run_job("simulate", {"document": document, "situation": situation})
+    if desk.as_json:
+        print_json(found)
+    else:
+        _walk(found, desk.screen)
+
+
+def _walk(found: dict[str, Any], screen: Screen) -> None:
+    for index, visit in enumerate(found["visits"], 1):
+        where = f"  {plain(visit['flow'])}.{plain(visit['step'])}"
+        screen.text(Text.assemble(f"{index:>3} {duration(visit['at_s']):>10}  ", (plain(visit["kind"]), "bold"), where))
+        for said in visit["said"]:
+            screen.line(f"                  hears: {said}")
+        for rang in visit["rang"]:
+            screen.line(f"                  rings: {rang}")
+        if visit["exit"] or visit["leads_to"]:
+            screen.line(f"                  {' -> '.join(word for word in (visit['exit'], visit['leads_to']) if word)}")
+    screen.line(found["end"], "bold")
+
+
+def _moment(text: str, document: dict[str, Any]) -> str:
+    """ISO 8601 without an offset: the site's time. Raises HoldfastError."""
+    try:
+        today = datetime.datetime.now(ZoneInfo(str(document.get("time_zone")))).date()
+    except (KeyError, ValueError, OSError):  # the candidate may name a zone there is none of
+        today = datetime.datetime.now(datetime.UTC).date()
+    try:
+        if re.fullmatch(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", text):
+            return datetime.datetime.combine(today, datetime.time.fromisoformat(text.zfill(5))).isoformat()
+        return datetime.datetime.fromisoformat(text).isoformat()
+    except ValueError:
+        raise HoldfastError(f"{plain(text)} is not a time", "write 18:30, 2026-12-24 or 2026-12-24T18:30", code="situation") from None
+
+
+def _assumed(text: str) -> tuple[str, str]:
+    who, sign, what = text.partition("=")
+    if not sign or what not in DOINGS:
+        raise HoldfastError(f"{plain(text)} is not WHO=WHAT", f"for example dana=busy; what may be {', '.join(DOINGS)}", code="situation")
+    return who, what
+
+
+def _document(desk: Desk, revision: int | None) -> dict[str, Any]:
+    if revision is not None:
+        return SiteStore(desk.data / "site").read(revision).model_dump(mode="json")
+    found: dict[str, Any] = desk.editor.show("").value
+    return found
+
+
+def _row(key: str, held: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    leads = {"kind": "flow", "target": key}
+    numbers = [str(number.get("number")) for _, number in _objects(document, "numbers") if number.get("destination") == leads]
+    users = [user for user, fields in _objects(document, "users") if fields.get("flow") == key]
+    steps, extensions = held.get("steps"), held.get("extensions")
+    return {
+        "id": key,
+        "name": str(held.get("name", "")),
+        "steps": len(steps) if isinstance(steps, dict) else 0,
+        "extensions": [str(each) for each in extensions] if isinstance(extensions, list) else [],
+        "numbers": numbers,
+        "users": users,
+    }
+
+
+def _objects(document: dict[str, Any], kind: str) -> list[tuple[str, dict[str, Any]]]:
+    """The objects of a kind that are objects: a candidate may hold anything."""
+    found = document.get(kind)
+    return [(key, held) for key, held in found.items() if isinstance(held, dict)] if isinstance(found, dict) else []
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < 5 else f"{', '.join(names[:3])} and {len(names) - 3} more"
