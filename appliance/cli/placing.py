@@ -66,6 +66,8 @@ def _back(desk: Desk, pid: int) -> Placed:
             if _at_once(desk):  # an engine without a supervisor: nobody starts it again
                 return "now"
             if _pid(desk) not in {None, pid}:
+                if pending.waiting(desk.data) is not None:
+                    raise HoldfastError("The box has restarted and could not put it in place", "`holdfast status` says why; the next start tries again")
                 pending.sweep(desk.data)
                 return "restarted"
             time.sleep(0.2)

@@ -214,7 +214,8 @@ def copy_database(source: Path, copy: Path) -> None:
 
     Raises sqlite3.Error.
     """
-    with closing(sqlite3.connect(f"file:{_quoted(source)}?mode=ro", uri=True, timeout=10.0)) as there, closing(sqlite3.connect(copy)) as here:
+    # Not mode=ro: who may not write leaves the logs behind that it made to read.
+    with closing(sqlite3.connect(f"file:{_quoted(source)}?mode=rw", uri=True, timeout=10.0)) as there, closing(sqlite3.connect(copy)) as here:
         there.backup(here)
         here.execute("PRAGMA journal_mode=DELETE")
 
@@ -345,7 +346,7 @@ def _copy(packed: _Readable, size: int, into: Path | None) -> str:
     with contextlib.ExitStack() as stack:
         file: BinaryIO | None = None
         if into is not None:
-            into.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            files.make_folder(into.parent)
             file = stack.enter_context(os.fdopen(os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "wb"))
         while size:
             block = packed.read(min(size, _BLOCK))

@@ -78,6 +78,9 @@ def staging(data: Path) -> Iterator[Path]:
     new = not data.exists()
     part = data / PART
     with files.translated(f"write to the data folder {data}"):
+        if new:
+            files.make_folder(data)
+            data.chmod(0o750)  # as the box makes it
         files.make_folder(part)
         descriptor = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -196,10 +199,13 @@ def apply(data: Path) -> Plan | None:
 
 
 def sweep(data: Path) -> None:
-    """Delete what was thrown away. Never raises; what cannot be deleted is tried again at the next start."""
+    """Delete what was thrown away, and what a killed restore had unpacked. Never raises; what cannot be deleted is tried again at the next start."""
     with contextlib.suppress(OSError):
         for path in data.glob(f"{TRASH}*"):
             shutil.rmtree(path, ignore_errors=True)
+        if (data / PART).exists():
+            with contextlib.suppress(StateError), staging(data):  # its folder goes at the end; one that is in use is left alone
+                pass
 
 
 def _replace(data: Path, plan: Plan) -> None:
