@@ -117,13 +117,12 @@ def _opened(file: Path) -> IO[bytes]:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         why = error.strerror if isinstance(error, OSError) else error
         raise SoundError(f"{_name(file)} cannot be read: {why}", hint, code="sound-unreadable") from error
-    source = os.fdopen(descriptor, "rb", buffering=0)
     facts = os.fstat(descriptor)
     if not stat.S_ISREG(facts.st_mode) or facts.st_size > MAX_INPUT_BYTES:
-        source.close()
+        os.close(descriptor)
         why = f"is larger than {MAX_INPUT_BYTES >> 20} MiB" if stat.S_ISREG(facts.st_mode) else "is not a file"
         raise SoundError(f"{_name(file)} {why}", hint, code="sound-unreadable")
-    return source
+    return os.fdopen(descriptor, "rb", buffering=0)
 
 
 def _kind(source: IO[bytes], file: Path) -> str:
