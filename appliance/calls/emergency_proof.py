@@ -195,7 +195,7 @@ class _Prover:
                 service = self._try(("recognised", number, form.name, origin), step, number, names, faults)
                 if service is not None:
                     services[service] = None
-            self._cases += len(names) * max(1, len(self._site.trunks))
+            self._cases += len(names) * len(self._site.trunks)
         sent: dict[str, str] = {}
         for service in services:
             for trunk in self._try(("paths", service), partial(self._paths, service), number, names, faults) or ():

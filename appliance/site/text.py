@@ -42,6 +42,11 @@ def to_toml(value: Any, loc: Loc = (), *, complete: bool = False) -> str:
     return "\n".join(lines).strip("\n") + "\n"
 
 
+def inline(value: Any) -> str:
+    """Any JSON value on one line, for people: what stands behind the `=`."""
+    return _value(value)
+
+
 def _table(names: list[str], table: Mapping[str, Any], *, whole: bool) -> Iterator[str]:
     """The lines of a group: first what stands on one line, then the groups with headings. `whole`: it has a heading even when it is empty."""
     groups = {key: value for key, value in table.items() if isinstance(value, Mapping) and value}

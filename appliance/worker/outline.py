@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from appliance.callflow.registry import kinds
 from appliance.errors import DocumentError, NotFound
 from appliance.site.model.flows import Flow, Step
-from appliance.site.text import to_toml
+from appliance.site.text import inline
 from appliance.site.wording import close, quoted, translate
 
 
@@ -58,12 +58,11 @@ def _step(step_id: str, step: Step, numbers: Mapping[str, int]) -> dict[str, Any
         {"name": name, "label": labels.get(name, name), "leads_to": target, "number": numbers.get(target, 0)}
         for name, target in sorted(step.exits.items(), key=lambda item: list(labels).index(item[0]) if item[0] in labels else len(labels))
     ]
-    shown = to_toml(step.settings, ("x",)).splitlines()[1:] if step.settings else []
     return {
         "number": numbers[step_id],
         "id": step_id,
         "type": step.type,
         "title": node.title if node is not None else step.type,
-        "settings": ", ".join(" ".join(line.split()) for line in shown if line and not line.startswith("[")),
+        "settings": ", ".join(f"{name} = {inline(value)}" for name, value in step.settings.items()),
         "exits": exits,
     }
