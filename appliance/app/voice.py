@@ -1,0 +1,68 @@
+"""What the box says, plays and records: speech, the site's recordings, voicemail, and the flows that use them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from appliance import sound
+from appliance.callflow.runner import Flows
+from appliance.callflow.services import Services
+from appliance.people.voicemail import Voicemail
+from appliance.site.media import media_path
+from appliance.site.model.site import Site
+from appliance.site.snapshot import Snapshot
+from appliance.sound import Sound
+from appliance.speech.speaker import Speaker
+from appliance.state.writer import StateWriter
+from appliance.types import MailboxId
+
+
+class Voice:
+    """`secrets`: the vault's values now. `alarm(code, sentence, hint)`, an empty sentence clears. `flows` are the programs of ordinary calls."""
+
+    def __init__(
+        self,
+        data: Path,
+        engine: Engine | None,
+        writer: StateWriter | None,
+        site: Callable[[], Site],
+        secrets: Callable[[], Mapping[str, str]],
+        publish: Callable[[object], None],
+        alarm: Callable[[str, str, str], None],
+    ) -> None:
+        self._data = data
+        self.speaker = Speaker(data / "speech", alarm=lambda sentence, hint: alarm("speech", sentence, hint))
+        self.voicemail = Voicemail(data, engine, writer, site, publish)
+        self.flows = Flows(
+            Services(
+                speaker=self.speaker,
+                audio=self._audio,
+                voicemail=self.voicemail,
+                pin=lambda mailbox: _pin(secrets(), mailbox),
+                now=lambda: datetime.now(UTC),
+            )
+        )
+
+    async def prepare(self, snapshot: Snapshot) -> None:
+        """Get the flows of a revision ready, away from the loop, before calls need them."""
+        await asyncio.to_thread(self.flows.prepare, snapshot)
+
+    async def recover(self) -> None:
+        """At start: what a kill left of recordings is brought to an end. Never raises."""
+        await self.voicemail.recover()
+
+    async def close(self) -> None:
+        await self.speaker.close()
+        await self.voicemail.close()
+
+    async def _audio(self, sha256: str) -> Sound:
+        return await asyncio.to_thread(sound.load, media_path(self._data, sha256))
+
+
+def _pin(secrets: Mapping[str, str], mailbox: MailboxId) -> str:
+    return secrets.get(f"mailboxes.{mailbox}.pin", "")
