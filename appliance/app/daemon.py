@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 SIP_SILENCE_S = 5.0
 """A SIP thread that has not polled for so long hangs: the heartbeat stops with it, and the supervisor starts the engine anew."""
-GOOD_AFTER_S = 60.0
-"""A revision that ran so long without a crash is one that ran well."""
 
 
 async def _run(settings: Settings, parent: ParentLink, fault: str) -> int:
@@ -49,16 +47,11 @@ async def _run(settings: Settings, parent: ParentLink, fault: str) -> int:
     parent.ready(box.endpoint.listening, box.revision)
     log.info("ready: revision %d%s", box.revision, " (rescue)" if settings.rescue else "")
     loop.run_in_executor(None, sweep, settings.data)
-    started, good = time.monotonic(), settings.rescue
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), HEARTBEAT_S)
-        now = time.monotonic()
-        if now - box.endpoint.last_poll_s < SIP_SILENCE_S:
+        if time.monotonic() - box.endpoint.last_poll_s < SIP_SILENCE_S:
             parent.beat()
-        if not good and now - started >= GOOD_AFTER_S:
-            good = True
-            await loop.run_in_executor(None, box.ran_well)
     log.info("stopping")
     await box.stop()
     return 0 if stopped else EXIT_AGAIN

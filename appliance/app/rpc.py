@@ -13,9 +13,10 @@ from appliance.app.emergency_test import emergency_test
 from appliance.app.restart import restart
 from appliance.app.tracing import trace_result
 from appliance.app.trunk_rows import not_armed, trunk_rows
+from appliance.app.voicemail_rpc import voicemail_methods
 from appliance.control import shapes
 from appliance.control.server import Peer
-from appliance.errors import DocumentError, NotFound
+from appliance.errors import NotFound
 from appliance.events.emergency import EmergencyNotice
 from appliance.sip._pj.config import host_text
 from appliance.types import Transport
@@ -45,7 +46,7 @@ def methods(box: Box) -> Mapping[str, Handler]:
         entries = [snapshot.devices[device] for device in known.devices]
 
         def reveal(name: str) -> str:
-            return box.vault.reveal(name, f"uid {peer.uid}", box.secrets.revision)
+            return box.activation.place.vault.reveal(name, f"uid {peer.uid}", box.activation.secrets.revision)
 
         # Row E3: whoever looks at a password is on record.
         secrets = [await box.loop.run_in_executor(None, reveal, f"devices.{e.id}.secret") for e in entries]
@@ -91,20 +92,12 @@ def methods(box: Box) -> Mapping[str, Handler]:
     async def trace(params: dict[str, Any], _: Peer) -> shapes.TraceResult:
         return await trace_result(box, params["selector"], params["limit"])
 
-    async def site_check(params: dict[str, Any], _: Peer) -> shapes.SiteCheckResult:
-        try:
-            await box.loop.run_in_executor(None, box.parse, params["document"])
-        except DocumentError as error:
-            return {"problems": [{"path": p.path, "sentence": p.sentence, "hint": p.hint} for p in error.problems]}
-        return {"problems": []}
-
-    async def site_load(params: dict[str, Any], peer: Peer) -> shapes.SiteLoadResult:
-        site, secrets = await box.loop.run_in_executor(None, box.parse, params["document"])
-        return {"revision": await box.load_site(site, secrets, params["author"] or f"uid {peer.uid}", params["comment"])}
+    async def activate(_: dict[str, Any], __: Peer) -> shapes.ActivateResult:
+        return {"revision": await box.activation.activate()}
 
     async def secrets_changed(_: dict[str, Any], __: Peer) -> shapes.SecretsChangedResult:
-        await box.refresh_secrets()
-        fault = box.secrets.fault
+        await box.activation.refresh_secrets()
+        fault = box.activation.secrets.fault
         if fault is not None:
             raise fault
         return {"devices": sum(entry.secret is not None for entry in box.snapshot.devices.values())}
@@ -128,8 +121,9 @@ def methods(box: Box) -> Mapping[str, Handler]:
     return {
         "status": status, "registrations": registrations, "devices.sign-in": sign_in, "calls": calls, "calls.history": history,
         "calls.hangup": hangup, "trace": trace, "box.restart": box_restart,
-        "site.check": site_check, "site.load": site_load, "secrets.changed": secrets_changed,
+        "site.activate": activate, "secrets.changed": secrets_changed,
         "emergency.test": test, "emergency.notices": notices, "emergency.acknowledge": acknowledge,
+        **voicemail_methods(box.voice.voicemail),
     }  # fmt: skip
 
 
@@ -144,6 +138,7 @@ def _status(box: Box) -> shapes.StatusResult:
         "uptime_s": time.monotonic() - box.started_s,
         "site": snapshot.site.name,
         "revision": box.revision,
+        "unconfirmed": _unconfirmed(box),
         "mode": "rescue" if box.settings.rescue else "normal",
         "rescue_reason": box.rescue_reason,
         "addresses": [str(a) for a in box.endpoint.listening],
@@ -163,6 +158,13 @@ def _status(box: Box) -> shapes.StatusResult:
         "alarms": [{"code": a.code, "sentence": a.sentence, "hint": a.hint, "since_unix_s": box.alarm_since[a.code]} for a in box.alarms.values()],
         "missing": [name for name, there in box.endpoint.features.items() if not there],
     }
+
+
+def _unconfirmed(box: Box) -> shapes.UnconfirmedShape | None:
+    held = box.activation.waiting
+    if held is None:
+        return None
+    return {"revision": held.last, "previous": held.previous, "seconds_left": box.activation.seconds_left(), "author": held.author}
 
 
 def _registrations(box: Box) -> shapes.RegistrationsResult:

@@ -7,20 +7,21 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from appliance.app.activation import Activation, Compiled
 from appliance.app.callbacks import Callbacks
 from appliance.app.certificate import ensure_certificate
 from appliance.app.registrations import Registrations
 from appliance.app.rpc import methods
-from appliance.app.secrets import EngineSecrets
 from appliance.app.settings import Settings
 from appliance.app.tracing import Sessions, follow
 from appliance.app.trunks import TrunkService
+from appliance.app.voice import Voice
 from appliance.calls.cdr import CallRecord as Cdr
 from appliance.calls.context import CallContext
 from appliance.calls.emergency_context import EmergencyContext
@@ -30,10 +31,8 @@ from appliance.calls.router import Router
 from appliance.control.protocol import METHODS
 from appliance.control.server import Server
 from appliance.emergency.journal import Journal
-from appliance.emergency.location import LocationTable
 from appliance.emergency.notify import NoticeRegister
-from appliance.emergency.recognise import Recogniser
-from appliance.errors import HoldfastError, StateError
+from appliance.errors import StateError
 from appliance.events.bus import Bus
 from appliance.events.calls import CallEnded
 from appliance.events.emergency import EmergencyJournalFault
@@ -48,11 +47,7 @@ from appliance.sip.digest import DigestAuth
 from appliance.sip.endpoint import EndpointConfig, SipEndpoint, TrunkNews
 from appliance.sip.messages import Reply, Request
 from appliance.sip.registrar.register import Change, Limits
-from appliance.site import snapshot as compiled
-from appliance.site.document import load_file, parse
-from appliance.site.install import install
 from appliance.site.model.site import Site
-from appliance.site.store import SiteStore
 from appliance.state.bindings import BindingsRepository
 from appliance.state.callbacks import CallbacksRepository
 from appliance.state.calls import CallsRepository
@@ -79,10 +74,7 @@ class Box:
         self.sessions = Sessions()
         self.acknowledged: dict[str, tuple[str, float]] = {}
         self.bus = Bus()
-        self.store = SiteStore(settings.data / "site")
-        self.secrets = EngineSecrets(settings.data)
-        self.vault = self.secrets.vault
-        self._swapping = asyncio.Lock()
+        self.activation = Activation(self)
         self.revision = 0
         self.rescue_reason = ""
         self.again = asyncio.Event()
@@ -97,10 +89,13 @@ class Box:
     async def start(self) -> None:
         settings, loop = self.settings, asyncio.get_running_loop()
         self.loop = loop
-        site, counting = self._load_site()
+        made, self.revision = self.activation.load()
         self._open_state()
-        self._compile(site, counting)
-        sip = site.sip
+        self.voice = Voice(
+            settings.data, self.engine, self.writer, lambda: self.snapshot.site, lambda: self.activation.secrets.known, self.bus.publish, self.alarm
+        )
+        self._use(made)
+        site, sip = self.snapshot.site, self.snapshot.site.sip
         limits = Limits(sip.min_expires_seconds, sip.max_expires_seconds, sip.default_expires_seconds)
         self.registrations = Registrations(limits, self._write_binding, self._binding_changed)
         self.callbacks = Callbacks(site, self.writer, lambda uri: self.endpoint.listening[0])
@@ -135,7 +130,8 @@ class Box:
         self.router = Router(self.context, self._emergency_context())
         self._spawn(self.router.run(), "router")
         self._spawn(self._every_second(), "seconds")
-        self._spawn(self._watch_vault(), "vault")
+        self._spawn(self.activation.watch(), "site")
+        self._spawn(self.voice.recover(), "voicemail")
         release = version("holdfast")
         self.server = Server(settings.control, release=release)
         for name, handler in methods(self).items():
@@ -154,6 +150,7 @@ class Box:
         await self.trunks.stop()
         await self.endpoint.stop()
         self.registrations.flush()
+        await self.voice.close()
         await self.loop.run_in_executor(None, self._close_state)
 
     def _close_state(self) -> None:
@@ -161,90 +158,24 @@ class Box:
         if self.writer is not None:
             self.writer.close(3.0)
 
-    def ran_well(self) -> None:
-        """The revision in force has proved itself: the one to fall back to."""
-        try:
-            self.store.mark_good(self.revision)
-        except (HoldfastError, OSError) as error:
-            log.warning("revision %d could not be marked as good: %s", self.revision, error)
-
     # ---- the site ------------------------------------------------------------------------------------------------
 
-    def _load_site(self) -> tuple[Site, Mapping[str, str]]:
-        self.secrets.migrate()
-        if self.settings.site is not None and not any((self.settings.data / "site").glob("revisions/*")):
-            first, given = load_file(self.settings.site)
-            install(self.store, self.vault, first, given, author="HOLDFAST_SITE", comment=f"first site, from {self.settings.site.name}")
-        revision, site = self.store.current()
-        self.revision = revision.number
-        if self.settings.rescue:
-            good = self.store.last_good()
-            if good is not None and good != revision.number:
-                site, self.revision = self.store.read(good), good
-            self.rescue_reason = f"the engine crashed three times in 60 s; revision {self.revision} runs with emergency and local calls only"
-            self.alarm("rescue", f"Rescue: {self.rescue_reason}", "see the log for the crash, then load a corrected site or restart the box")
-        return site, self.secrets.at_start(site, revision.number)
-
-    def _compile(self, site: Site, counting: Mapping[str, str]) -> None:
-        for code, told in self.secrets.alarms(site).items():
-            self.alarm(code, *told)
-        made = compiled.compile(site, self.revision, counting)
-        if self.settings.rescue:
-            # Emergency keeps every trunk; ordinary calls keep none.
-            made = replace(made, outbound_trunks=(), numbers={})
-        self.snapshot = made
-        self.recogniser = Recogniser.of(made)
-        self.programs: Programs = PlainPrograms(self._lead)
-        self.locations = LocationTable(site)
+    def _use(self, made: Compiled) -> None:
+        self.snapshot, self.recogniser, self.locations = made.snapshot, made.recogniser, made.locations
+        self.programs: Programs = PlainPrograms(self._lead) if self.settings.rescue else self.voice.flows
 
     def _lead(self, number: str) -> str:
         """The extension an incoming number leads to, "" where it leads elsewhere."""
         entry = self.snapshot.numbers.get(number)
         return entry.destination.target if entry is not None and entry.destination.kind == "extension" else ""
 
-    def parse(self, document: object) -> tuple[Site, Mapping[str, str]]:
-        """A raw document as (site, the secrets in it); the vault's need not be in it. Blocks for the disk. Raises DocumentError, StateError."""
-        return parse(document, self.vault.names(self.secrets.revision))
-
-    async def load_site(self, site: Site, given: Mapping[str, str], author: str, comment: str) -> int:
-        """Save as a new revision and put it into force; calls up and registrations do not notice. The ports of RTP and SIP change at the next start."""
-        revision = await self.loop.run_in_executor(None, lambda: install(self.store, self.vault, site, given, author=author, comment=comment))
-        if self.settings.rescue:
-            # The new revision may cure what crashed: a fresh start, out of rescue, right after the answer is out.
-            self.loop.call_later(0.2, self.again.set)
-            return revision.number
-        async with self._swapping:
-            counting = await self.loop.run_in_executor(None, self.secrets.of, revision.number)
-            self.revision = revision.number
-            await self._swap(site, counting)
-        log.info("revision %d is in force", self.revision)
-        return self.revision
-
-    async def refresh_secrets(self) -> None:
-        """Use what the vault has now; calls up and registrations do not notice."""
-        async with self._swapping:
-            before, fault = self.secrets.known, self.secrets.fault
-            counting = await self.loop.run_in_executor(None, self.secrets.of, self.secrets.revision)
-            if counting == before and self.secrets.fault is fault:
-                return  # somebody staged something for a commit to come
-            await self._swap(self.snapshot.site, counting)
-            log.info("the vault's secrets were read anew")
-
-    async def _watch_vault(self) -> None:
-        """Who sets a secret tells (`secrets.changed`), unless it is killed before."""
-        while True:
-            await asyncio.sleep(1.0)
-            try:
-                if await self.loop.run_in_executor(None, self.secrets.changed):
-                    await self.refresh_secrets()
-            except Exception:
-                log.exception("the vault could not be read anew")
-
-    async def _swap(self, site: Site, counting: Mapping[str, str]) -> None:
-        self._compile(site, counting)
+    async def put_in_force(self, made: Compiled) -> None:
+        """Another revision, or other secrets; calls up and registrations do not notice."""
+        await self.voice.prepare(made.snapshot)
+        self._use(made)
+        site, rules = self.snapshot.site, self._rules()
         self.callbacks.configure(site)
-        rules, sip = self._rules(), site.sip
-        limits = Limits(sip.min_expires_seconds, sip.max_expires_seconds, sip.default_expires_seconds)
+        limits = Limits(site.sip.min_expires_seconds, site.sip.max_expires_seconds, site.sip.default_expires_seconds)
         await self.endpoint.ask(self._put_in_force, rules, limits)
         self.trunks.apply(self.snapshot, self.settings.bind)
 

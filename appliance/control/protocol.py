@@ -192,16 +192,6 @@ class TraceParams(Params):
     limit: int = Field(default=400, ge=1, le=2000)
 
 
-class SiteLoadParams(Params):
-    document: dict[str, Any]
-    author: str = Field(default="", max_length=80)
-    comment: str = Field(default="", max_length=500)
-
-
-class SiteCheckParams(Params):
-    document: dict[str, Any]
-
-
 class RestartParams(Params):
     reason: str = Field(default="", max_length=300)
     force: bool = False
@@ -221,6 +211,20 @@ class NoticesParams(Params):
 class AcknowledgeParams(Params):
     notice: str = Field(min_length=1, max_length=200)
     by: str = Field(default="", max_length=80)
+
+
+class VoicemailListParams(Params):
+    mailbox: str = Field(default="", max_length=63)
+    """Empty: all mailboxes."""
+
+
+class MessageParams(Params):
+    id: str = Field(min_length=1, max_length=100)
+
+
+class MessageReadParams(MessageParams):
+    offset: int = Field(default=0, ge=0)
+    """Bytes of the WAV file that are there already."""
 
 
 # ---- methods and topics ------------------------------------------------------------------------------------------
@@ -248,13 +252,16 @@ METHODS = _table(
     Method("calls.history", HistoryParams),
     Method("calls.hangup", HangupParams),
     Method("trace", TraceParams),
-    Method("site.load", SiteLoadParams, timeout_s=60.0),
-    Method("site.check", SiteCheckParams, timeout_s=60.0),
+    Method("site.activate", timeout_s=60.0),
     Method("secrets.changed"),
     Method("box.restart", RestartParams),
     Method("emergency.test", EmergencyTestParams, timeout_s=120.0),
     Method("emergency.notices", NoticesParams),
     Method("emergency.acknowledge", AcknowledgeParams),
+    Method("voicemail.list", VoicemailListParams),
+    Method("voicemail.read", MessageReadParams),
+    Method("voicemail.heard", MessageParams),
+    Method("voicemail.delete", MessageParams),
 )
 TOPICS: dict[str, frozenset[str]] = {"events": frozenset(), "trace": frozenset()}
 """Topic -> the roles that may subscribe beside root and the box's own user."""

@@ -71,14 +71,24 @@ class EmergencyShape(TypedDict):
     last: NoticeShape | None
 
 
+class UnconfirmedShape(TypedDict):
+    """A commit on condition: `revision` goes back to the content of `previous` unless it is confirmed in time."""
+
+    revision: int
+    previous: int
+    seconds_left: float
+    author: str
+
+
 class StatusResult(TypedDict):
-    """`mode`: "normal" or "rescue" (then `rescue_reason`). `addresses` like `udp:192.168.1.5:5060`. `missing`: features this build lacks."""
+    """`unconfirmed` None: what is in force stays. `mode`: "normal" or "rescue" (then `rescue_reason`). `addresses` like `udp:192.168.1.5:5060`. `missing`: features this build lacks."""
 
     version: str
     pid: int
     uptime_s: float
     site: str
     revision: int
+    unconfirmed: UnconfirmedShape | None
     mode: Literal["normal", "rescue"]
     rescue_reason: str
     addresses: list[str]
@@ -229,7 +239,9 @@ class TraceResult(TypedDict):
     calls: list[TraceCall]
 
 
-class SiteLoadResult(TypedDict):
+class ActivateResult(TypedDict):
+    """`revision`: the one in force."""
+
     revision: int
 
 
@@ -237,10 +249,6 @@ class ProblemShape(TypedDict):
     path: str
     sentence: str
     hint: str
-
-
-class SiteCheckResult(TypedDict):
-    problems: list[ProblemShape]
 
 
 class RestartResult(TypedDict):
@@ -296,3 +304,33 @@ class NoticesResult(TypedDict):
 
 class AcknowledgeResult(TypedDict):
     notice: NoticeShape
+
+
+class MessageShape(TypedDict):
+    """A voicemail message. `heard_unix_s` None: it is new."""
+
+    id: str
+    mailbox: str
+    caller: str
+    caller_name: str
+    call: str
+    started_unix_s: float
+    seconds: float
+    heard_unix_s: float | None
+
+
+class VoicemailListResult(TypedDict):
+    """The oldest first."""
+
+    messages: list[MessageShape]
+
+
+class MessageReadResult(TypedDict):
+    """A piece of the message's WAV file from `offset` on, in base64; `bytes`: of the whole file."""
+
+    data: str
+    bytes: int
+
+
+class MessageResult(TypedDict):
+    message: MessageShape

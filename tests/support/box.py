@@ -23,6 +23,7 @@ from typing import Any, Self
 
 import psutil
 
+from appliance.site.editing import Editor
 from tests.support.net import Namespace, command_in
 from tests.support.ports import free_run
 from tests.support.proc import Program, wait_until
@@ -235,9 +236,21 @@ class Box:
         """Until no call is in progress."""
         wait_until(lambda: not self.calls(), timeout_s, "the box without calls", interval_s=0.05)
 
-    def load(self, site: Document) -> Any:
-        """Put a changed site document into force."""
-        return self.rpc("site.load", document=site, author="tests", comment="")
+    def editor(self, author: str = "tests") -> Editor:
+        """Changes the site in the box's data folder, as the command line does."""
+        return Editor(self.data, author)
+
+    def load(self, site: Document) -> int:
+        """Put a whole site document into force; the revision that is."""
+        editor = self.editor()
+        editor.replace(site)
+        if editor.pending():
+            editor.commit("by a test")
+        return self.activate()
+
+    def activate(self) -> int:
+        """Have the box run the current revision; the revision it runs."""
+        return int(self.rpc("site.activate", timeout_s=60.0)["revision"])
 
     def cli(self, *words: str) -> str:
         """`holdfast …` against this box; its output."""
