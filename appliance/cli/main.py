@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from appliance.cli.audio import audio
 from appliance.cli.backup import backup
 from appliance.cli.calls import calls
 from appliance.cli.completion import completion
@@ -25,6 +26,7 @@ from appliance.cli.sign_in import sign_in
 from appliance.cli.site import site
 from appliance.cli.status import status
 from appliance.cli.trace import trace
+from appliance.cli.voicemail import voicemail
 
 
 class _Command(click.Group):
@@ -45,7 +47,10 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (status, registrations, sign_in, calls, trace, emergency, site, flow, secret, backup, restore, factory_reset, completion, shell):
+for command in (
+    *(status, registrations, sign_in, calls, trace, emergency, site, flow, audio, voicemail),
+    *(secret, backup, restore, factory_reset, completion, shell),
+):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ from appliance.control.shapes import (
     EmergencyTestResult,
     HangupResult,
     HistoryResult,
+    MessageReadResult,
+    MessageResult,
     NoticeShape,
     NoticesResult,
     RegistrationsResult,
@@ -32,6 +34,7 @@ from appliance.control.shapes import (
     TraceMessage,
     TraceResult,
     TrunkShape,
+    VoicemailListResult,
 )
 from appliance.errors import ControlError, Problem
 
@@ -44,6 +47,8 @@ __all__ = [
     "EmergencyTestResult",
     "HangupResult",
     "HistoryResult",
+    "MessageReadResult",
+    "MessageResult",
     "NoticeShape",
     "NoticesResult",
     "Notification",
@@ -56,6 +61,7 @@ __all__ = [
     "TraceMessage",
     "TraceResult",
     "TrunkShape",
+    "VoicemailListResult",
     "default_control",
     "default_data",
 ]

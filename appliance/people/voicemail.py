@@ -190,6 +190,19 @@ class Voicemail:
         """What was said. Raises SoundError."""
         return await asyncio.to_thread(sound.load, self._folder / message.file)
 
+    async def piece(self, message: Message, offset: int, size: int) -> tuple[bytes, int]:
+        """At most `size` bytes of its WAV file from `offset` on, and how many the file has. Raises StateError."""
+
+        def read() -> tuple[bytes, int]:
+            with (self._folder / message.file).open("rb") as file:
+                file.seek(offset)
+                return file.read(size), os.fstat(file.fileno()).st_size
+
+        try:
+            return await asyncio.to_thread(read)
+        except OSError as error:
+            raise disk_error(f"The message {message.id} cannot be read", error) from error
+
     async def mark_heard(self, id: str) -> None:
         """From now on it is an old one. One that is gone meanwhile, or was heard, is no mistake. Raises StateError."""
         if await self._write(lambda connection: VoicemailRepository.heard(connection, id, time.time())):
