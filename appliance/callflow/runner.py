@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Callable
 
 from appliance.callflow import library as plain
@@ -72,7 +73,7 @@ class Flows:
             try:
                 graph = choose(library)
             except BrokenFlow as error:
-                graph = Outcome(500, error.sentence, "error", 41)
+                graph = Outcome(500, _phrase(error.sentence), "error", 41)
             if isinstance(graph, Outcome):
                 await _nowhere(run, graph)
                 return
@@ -99,7 +100,7 @@ def _dialling(library: Library, user: UserId | None) -> Graph | Outcome:
     known = site.users.get(user) if user is not None else None
     name = known.flow if known is not None else HOUSE_FLOW
     if not name:
-        return Outcome(403, f"No dialling flow is set for {known.name if known is not None else user}", "no-flow", 21)
+        return Outcome(403, _phrase(f"No dialling flow is set for {known.name if known is not None else user}"), "no-flow", 21)
     # A flow that an older revision has and this version cannot run must not leave anybody without a telephone.
     return library.flow(name) or plain.plain_house()
 
@@ -130,6 +131,12 @@ def _number(library: Library, number: str) -> Graph | Outcome:
         case "hang-up":
             return plain.rejected()
     return Outcome(404, f"Not Found: {number} has no destination", "refused", 1)
+
+
+def _phrase(text: str) -> str:
+    """A reason phrase: plain characters on one line (RFC 3261 section 25.1), accents left off, short enough for a telephone's display."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return "".join(char for char in plain if char.isprintable() and char != '"')[:120]
 
 
 async def _nowhere(run: Run, outcome: Outcome) -> None:
