@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
 from appliance.site.model.base import Extension, Id, Name, Part, Text
 
@@ -15,11 +15,18 @@ Day = Annotated[str, StringConstraints(pattern=r"^([0-9]{4}-)?(0[1-9]|1[0-2])-(0
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
+def _without_nothing(value: JsonValue) -> JsonValue:
+    """A setting that is null is one that is not set: TOML, in which people keep sites, has no null."""
+    if isinstance(value, dict):
+        return {key: _without_nothing(held) for key, held in value.items() if held is not None}
+    return [_without_nothing(held) for held in value] if isinstance(value, list) else value
+
+
 class Step(Part):
     """One node of a flow. `type` names a kind of step; `exits`: name of an exit -> the step it leads to. `at`: where the editor draws it, in pixels."""
 
     type: StepType
-    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    settings: Annotated[dict[str, JsonValue], AfterValidator(_without_nothing)] = Field(default_factory=dict)
     exits: dict[ExitName, Id] = Field(default_factory=dict)
     at: tuple[int, int] | None = None
 
