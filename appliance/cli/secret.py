@@ -23,7 +23,7 @@ NAME = click.argument("name", shell_complete=from_site(lambda site: [(slot.name(
 
 @click.group(name="secret")
 def secret() -> None:
-    """See and change secrets: devices.ID.secret, trunks.ID.secret, mailboxes.ID.pin, users.ID.password.
+    """See and change secrets: devices.ID.secret, trunks.ID.secret, mailboxes.ID.pin, users.ID.password, administrators.ID.password.
 
     Changes count at once, are no part of a commit, and no rollback takes them back.
     """

@@ -21,7 +21,8 @@ NONCE_BYTES = 12
 _HINT = "restore a backup; without one move the folder away, and the box makes new secrets for its phones at the next start"
 
 
-_HASH = re.compile(r"\$argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}")
+_HASH = re.compile(r"\$argon2id\$v=19\$m=[0-9]{1,6},t=[0-9]{1,2},p=[0-9]\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}")
+"""A hash that an export brought; one that would take gigabytes to check is none."""
 
 
 def signs_in(hashed: str, password: str) -> bool:
@@ -66,8 +67,9 @@ class Vault:
     """The folder `vault` of the data folder: `secrets` (sealed), `key` (mode 0600), `reveals.jsonl`, `lock`.
 
     Several processes may use it; one killed at any moment leaves the old content or the new. A name is a path of the document: `devices.dana-desk.secret`.
-    A value counts from a revision on. Revision numbers only rise, so a rollback brings no old password back. Of passwords of people (users and administrators) only
-    an argon2id hash is kept. Every method may block for the disk and raises StateError (code "vault") where the key or the file is not what it should be.
+    A value counts from a revision on. Revision numbers only rise, so a rollback brings no old password back. Of passwords of people
+    (users and administrators) only an argon2id hash is kept. Every method may block for the disk and raises StateError (code "vault") where the key or the
+    file is not what it should be.
 
     Whoever commits holds the lock of the site store: `prune(current)`, `promote(n)`, write revision n, make it current, `prune(n)`. Killed anywhere in
     between, the next `prune` brings back what never came to count.

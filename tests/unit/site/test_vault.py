@@ -238,6 +238,14 @@ def test_of_a_persons_password_only_a_hash_is_kept(vault: Vault) -> None:
     assert "holdfast secret set" in caught.value.hint
 
 
+def test_a_hash_of_an_export_is_kept_unless_checking_it_would_stop_the_box(vault: Vault) -> None:
+    vault.put({"users.dana.password": "tin whistle"})
+    kept = vault.values(1)["users.dana.password"]
+    vault.put({"users.lee.password": kept, "users.kim.password": kept.replace("m=19456", "m=99999999")})
+    assert signs_in(vault.values(1)["users.lee.password"], "tin whistle")
+    assert "99999999" not in vault.values(1)["users.kim.password"]
+
+
 # ---- reveals -----------------------------------------------------------------------------------------------------
 
 
