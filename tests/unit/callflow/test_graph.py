@@ -54,7 +54,10 @@ def test_the_flow_every_site_has_is_right() -> None:
         (flow(("a", "ring-user", {"user": "bob"}, {})), "steps.a.settings.user", 'there is no user "bob"', "there is dana, kim, lee"),
         (flow(("a", "voicemail", {"mailbox": "x"}, {})), "steps.a.settings.mailbox", 'there is no mailbox "x"', "there is lee, office"),
         (flow(("a", "go-to-flow", {"flow": "x"}, {})), "steps.a.settings.flow", 'there is no flow "x"', "there is f, house"),
-        (flow(("a", "schedule", {"schedule": "x"}, {"open": "end", "closed": "end"}), END), "steps.a.settings.schedule", 'there is no schedule "x"', "there is hours"),
+        (
+            flow(("a", "schedule", {"schedule": "x"}, {"open": "end", "closed": "end"}), END),
+            "steps.a.settings.schedule", 'there is no schedule "x"', "there is hours",
+        ),
         (
             flow(("a", "prompt", {"text": "Hi", "choices": ["1"]}, {"timeout": "end"}), END),
             "steps.a.exits.1", 'is missing: "key 1" leads nowhere', "name the step it leads to",
@@ -166,15 +169,24 @@ def test_a_broken_flow_says_why() -> None:
 # ---- anything that could be written ----
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "end"])
-EXIT_NAMES = st.sampled_from(["next", "1", "2", "timeout", "invalid", "no-answer", "busy", "failed", "done", "full", "open", "closed", "x", "otherwise", "entered"])
+EXIT_NAMES = st.sampled_from(
+    ["next", "1", "2", "timeout", "invalid", "no-answer", "busy", "failed", "done", "full", "open", "closed", "x", "otherwise", "entered"]
+)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 10_000) | st.floats(allow_nan=False) | st.text(max_size=8) | st.sampled_from(["dana", "f", "g", "(a", "x{9}{9}"]),
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 10_000)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8)
+    | st.sampled_from(["dana", "f", "g", "(a", "x{9}{9}"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
 IDS = st.sampled_from(["dana", "lee", "flowman", "sales", "door", "office", "welcome", "hours", "f", "g", "nobody"])
 TARGET = st.fixed_dictionaries({}, optional={"user": IDS, "group": IDS, "number": st.sampled_from(["911", "912025550147", "?"]), "dialled": st.booleans()})
-CASE = st.fixed_dictionaries({"exit": st.sampled_from(["x", "y", "otherwise"]), "value": st.text(min_size=1, max_size=6)}, optional={"kind": st.sampled_from(["regex", "pattern"])})
+CASE = st.fixed_dictionaries(
+    {"exit": st.sampled_from(["x", "y", "otherwise"]), "value": st.text(min_size=1, max_size=6)}, optional={"kind": st.sampled_from(["regex", "pattern"])}
+)
 SETTINGS = st.one_of(
     st.dictionaries(st.sampled_from(["text", "user", "targets", "choices", "cases", "mailbox", "tries", "zz"]), JSON, max_size=3),
     st.just({}),
@@ -184,7 +196,11 @@ SETTINGS = st.one_of(
     st.one_of(*(st.fixed_dictionaries({name: IDS}) for name in ("user", "flow", "audio", "schedule", "mailbox", "name"))),
 )
 STEP = st.fixed_dictionaries(
-    {"type": st.sampled_from([*kinds(), "teleport"]), "settings": SETTINGS, "exits": st.dictionaries(EXIT_NAMES, st.sampled_from(["a", "b", "c", "end", "gone"]), max_size=4)}
+    {
+        "type": st.sampled_from([*kinds(), "teleport"]),
+        "settings": SETTINGS,
+        "exits": st.dictionaries(EXIT_NAMES, st.sampled_from(["a", "b", "c", "end", "gone"]), max_size=4),
+    }
 )
 FLOW = st.fixed_dictionaries({"name": st.just("F"), "start": NAMES, "steps": st.dictionaries(NAMES, STEP, max_size=5)})
 

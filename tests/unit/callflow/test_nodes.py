@@ -59,7 +59,9 @@ def test_say_speaks_in_its_own_language() -> None:
 
 
 def test_play_and_a_recording_that_is_gone_does_not_end_the_call() -> None:
-    steps = flow(("play", "play", {"audio": "welcome"}, {"next": "lost"}), ("lost", "play", {"audio": "lost"}, {"next": "say"}), ("say", "say", {"text": "Hi"}, {}))
+    steps = flow(
+        ("play", "play", {"audio": "welcome"}, {"next": "lost"}), ("lost", "play", {"audio": "lost"}, {"next": "say"}), ("say", "say", {"text": "Hi"}, {})
+    )
     port = called(steps, site={"audio": {"lost": {"name": "L", "sha256": "b" * 64}}})
     assert port.said == ["(welcome)", "Hi"]
     assert any("audio lost could not be played" in note for note in port.notes)
@@ -149,7 +151,13 @@ def test_string_match_leads_each_number_its_own_way(dialled: str, rang: RingTarg
 
 @pytest.mark.row("E11")
 def test_dial_hands_on_targets_delays_and_times() -> None:
-    targets = [{"user": "dana", "ring_seconds": 10}, {"device": "door", "delay_seconds": 3}, {"extension": "207"}, {"number": "912025550147"}, {"group": "sales"}]
+    targets = [
+        {"user": "dana", "ring_seconds": 10},
+        {"device": "door", "delay_seconds": 3},
+        {"extension": "207"},
+        {"number": "912025550147"},
+        {"group": "sales"},
+    ]
     port = called(flow(("dial", "dial", {"targets": targets, "ring_seconds": 25}, {})), rings=[(4.0, Connected())])
     assert port.rang == [
         (

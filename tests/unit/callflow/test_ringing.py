@@ -34,9 +34,7 @@ def dialled(number: str, forwarding: dict[str, Any], rings: list[Outcome | Conne
 
 
 @pytest.mark.row("A5")
-@pytest.mark.parametrize(
-    ("first", "then"), [(NO_ANSWER, NO_ANSWER_LIST), (NOT_REGISTERED, NO_ANSWER_LIST), (BUSY, BUSY_LIST), (DECLINED, BUSY_LIST)]
-)
+@pytest.mark.parametrize(("first", "then"), [(NO_ANSWER, NO_ANSWER_LIST), (NOT_REGISTERED, NO_ANSWER_LIST), (BUSY, BUSY_LIST), (DECLINED, BUSY_LIST)])
 def test_the_list_for_what_happened_rings_next(first: Outcome, then: tuple[RingTarget, ...]) -> None:
     port = dialled("207", LISTS, [first, Connected()])
     assert port.rang == [OWN, then]

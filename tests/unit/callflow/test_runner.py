@@ -128,7 +128,9 @@ class _Faulty(Node[Settings]):
 def test_a_step_that_fails_is_never_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("appliance.callflow.graph.kinds", lambda: {**kinds(), "say": _Faulty()})
     made = flow(("answer", "answer", {}, {"next": "say"}), ("say", "say", {}, {}))
-    snapshot = snapshot_of(flows={"f": made, "g": flow(("say", "say", {}, {}))}, numbers={"main": {"number": "+12125550100", "destination": {"kind": "flow", "target": "f"}}})
+    snapshot = snapshot_of(
+        flows={"f": made, "g": flow(("say", "say", {}, {}))}, numbers={"main": {"number": "+12125550100", "destination": {"kind": "flow", "target": "f"}}}
+    )
     port = incoming(snapshot)
     assert port.said == ["Sorry. This call cannot go on because of a fault. Call again later."]
     assert port.saw[-1] == ("tone", "congestion")
@@ -138,7 +140,9 @@ def test_a_step_that_fails_is_never_silence(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_caller_who_was_not_answered_pays_nothing_for_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("appliance.callflow.graph.kinds", lambda: {**kinds(), "say": _Faulty()})
-    snapshot = snapshot_of(flows={"f": flow(("say", "say", {}, {}))}, numbers={"main": {"number": "+12125550100", "destination": {"kind": "flow", "target": "f"}}})
+    snapshot = snapshot_of(
+        flows={"f": flow(("say", "say", {}, {}))}, numbers={"main": {"number": "+12125550100", "destination": {"kind": "flow", "target": "f"}}}
+    )
     port = incoming(snapshot)
     assert port.saw[0] == ("early",) and not port.answered
     assert port.ended is not None and port.ended.code == 500
@@ -193,7 +197,12 @@ def test_the_way_is_noted() -> None:
 
 def test_a_call_keeps_the_revision_it_began_with_and_the_next_has_the_new_one() -> None:
     def revision(text: str) -> Snapshot:
-        return snapshot_of(flows={"house": flow(("wait", "play", {"audio": "welcome"}, {"next": "go"}), ("go", "go-to-flow", {"flow": "f"}, {})), "f": flow(("say", "say", {"text": text}, {}))})
+        return snapshot_of(
+            flows={
+                "house": flow(("wait", "play", {"audio": "welcome"}, {"next": "go"}), ("go", "go-to-flow", {"flow": "f"}, {})),
+                "f": flow(("say", "say", {"text": text}, {})),
+            }
+        )
 
     old, new = revision("old"), revision("new")
     flows = Flows(services())

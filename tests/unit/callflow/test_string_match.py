@@ -59,7 +59,7 @@ def test_any_expression_is_taken_or_refused_with_a_sentence(text: str) -> None:
     try:
         expression(text).search("4000")
     except ValueError as error:
-        assert str(error)  # noqa: PT017
+        assert str(error)
 
 
 def test_no_expression_can_hold_the_box_up() -> None:

@@ -23,7 +23,9 @@ END = ("end", "hang-up", {}, {})
 Prepare = Callable[[FakePort], object]
 
 
-def run(settings: dict[str, Any], store: FakeVoicemail, prepare: Prepare = lambda port: None, *, caller: Caller = OUTSIDE, pin: str = "", **site: Any) -> FakePort:
+def run(
+    settings: dict[str, Any], store: FakeVoicemail, prepare: Prepare = lambda port: None, *, caller: Caller = OUTSIDE, pin: str = "", **site: Any
+) -> FakePort:
     """The port after a call for a Voicemail step; "full" and "no-mailbox" speak their names."""
     names = ("full", "no-mailbox") if settings.get("mode") != "listen" else ("no-mailbox",)
     exits = {"done": "end", **{name: name for name in names}}
@@ -113,7 +115,9 @@ def test_a_full_mailbox_says_so_and_goes_its_own_way() -> None:
     assert store.drafts == []
 
 
-@pytest.mark.parametrize(("code", "said"), [("voicemail-disk", "Your message cannot be taken now."), ("voicemail-full", "The mailbox of Office takes no more messages.")])
+@pytest.mark.parametrize(
+    ("code", "said"), [("voicemail-disk", "Your message cannot be taken now."), ("voicemail-full", "The mailbox of Office takes no more messages.")]
+)
 def test_a_disk_that_refuses_is_told_to_the_caller(code: str, said: str) -> None:
     store = FakeVoicemail()
     store.fault = StateError("no room", code=code)

@@ -52,9 +52,7 @@ def _list(forwarding: Forwarding, stage: Stage) -> tuple[ForwardStep, ...]:
 
 
 @pytest.mark.row("A5")
-@pytest.mark.parametrize(
-    ("happened", "stage"), [(Happened.NO_ANSWER, Stage.NO_ANSWER), (Happened.FAILED, Stage.NO_ANSWER), (Happened.BUSY, Stage.BUSY)]
-)
+@pytest.mark.parametrize(("happened", "stage"), [(Happened.NO_ANSWER, Stage.NO_ANSWER), (Happened.FAILED, Stage.NO_ANSWER), (Happened.BUSY, Stage.BUSY)])
 def test_each_list_has_its_cause(happened: Happened, stage: Stage) -> None:
     who = user(Forwarding(no_answer=(ForwardStep(user="lee"),), busy=(ForwardStep(user="kim"),)))
     assert then(who, Stage.PHONES, happened) is stage

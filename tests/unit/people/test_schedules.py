@@ -84,12 +84,15 @@ def test_on_the_days_clocks_change_the_wall_clock_counts(day: str) -> None:
 TIMES = st.sampled_from([f"{hour:02}:{minute:02}" for hour in range(24) for minute in (0, 1, 30, 59)] + ["24:00"])
 PERIODS = st.lists(st.fixed_dictionaries({"days": st.sets(st.sampled_from(DAYS), max_size=7).map(sorted), "start": TIMES, "end": TIMES}), max_size=4)
 HOLIDAYS = st.lists(
-    st.fixed_dictionaries({"day": st.sampled_from(["12-25", "2026-12-25", "02-29", "01-01", "02-30"]), "open": st.lists(st.tuples(TIMES, TIMES), max_size=2)}), max_size=3
+    st.fixed_dictionaries({"day": st.sampled_from(["12-25", "2026-12-25", "02-29", "01-01", "02-30"]), "open": st.lists(st.tuples(TIMES, TIMES), max_size=2)}),
+    max_size=3,
 )
 MOMENTS = st.datetimes(datetime(2026, 12, 20), datetime(2027, 1, 5))
 
 
-@given(PERIODS, HOLIDAYS, st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1)), st.sampled_from(["America/New_York", "Europe/Berlin", "Australia/Lord_Howe"]))
+@given(
+    PERIODS, HOLIDAYS, st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1)), st.sampled_from(["America/New_York", "Europe/Berlin", "Australia/Lord_Howe"])
+)
 def test_every_moment_has_one_answer(periods: object, holidays: object, moment: datetime, zone: str) -> None:
     hours = Schedule.model_validate({"name": "H", "periods": periods, "holidays": holidays})
     found = state(hours, moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)))
