@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from appliance.cli.output import Screen, problem_table
-from appliance.errors import Problem
+from appliance.errors import Conflict, Problem
 from appliance.site.diff import Change
 from appliance.site.editing import Waiting
 from appliance.site.paths import parse_path
@@ -70,10 +71,16 @@ def waiting_dict(waiting: Waiting | None) -> dict[str, Any] | None:
     return {name: getattr(waiting, name) for name in ("revision", "previous", "minutes", "seconds_left", "author")}
 
 
-def side_by_side(path: str, values: Mapping[str, Any], screen: Screen) -> None:
-    """Several values of one place, each under its title."""
-    for title, value in values.items():
+def show_conflict(conflict: Conflict, screen: Screen) -> None:
+    """Both values of the place, and what it was before, each under its title."""
+    titles = {"It was": conflict.base, f"It is now (version {conflict.version})": conflict.theirs, "You wrote": conflict.yours}
+    for title, value in titles.items():
+        if value is None and value is conflict.base:
+            continue
         screen.line(f"{title}:", "bold")
-        text = to_toml(value, parse_path(path)) if value is not None else "(not there)\n"
-        for line in text.splitlines():
+        if isinstance(value, dict | list):
+            lines = to_toml(value, parse_path(conflict.path)).splitlines()
+        else:
+            lines = ["(nothing)" if value is None else value if isinstance(value, str) else json.dumps(value)]
+        for line in lines:
             screen.line(f"    {line}")

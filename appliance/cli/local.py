@@ -16,9 +16,10 @@ from typing import Any, Concatenate, ParamSpec
 
 import click
 
+from appliance.cli.changes import show_conflict
 from appliance.cli.output import Screen, inherited, plain, refuse
 from appliance.control.client import default_control, default_data
-from appliance.errors import HoldfastError
+from appliance.errors import Conflict, HoldfastError
 from appliance.site.editing import Editor
 
 P = ParamSpec("P")
@@ -69,6 +70,8 @@ def edits(command: Callable[Concatenate[Desk, P], None]) -> Callable[..., None]:
             socket = control or default_control({**os.environ, "HOLDFAST_DATA": str(folder)})
             command(Desk(folder, socket, author(), Screen(), bool(as_json)), *args, **given)
         except HoldfastError as error:
+            if isinstance(error, Conflict) and not as_json:
+                show_conflict(error, Screen.of_errors())
             refuse(error, bool(as_json))
 
     return run

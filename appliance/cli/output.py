@@ -67,6 +67,11 @@ class Screen:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(markup=False, highlight=False, emoji=False)
 
+    @classmethod
+    def of_errors(cls) -> Screen:
+        """The one that faults go to."""
+        return cls(Console(stderr=True, markup=False, highlight=False, emoji=False))
+
     @property
     def fancy(self) -> bool:
         return self.console.is_terminal
@@ -113,7 +118,7 @@ def refuse(error: HoldfastError, as_json: bool) -> NoReturn:
 
 def complain(error: HoldfastError) -> None:
     """Print what is wrong on stderr: a sentence and a hint, or every mistake in a document with its place."""
-    screen = Screen(Console(stderr=True, markup=False, highlight=False, emoji=False))
+    screen = Screen.of_errors()
     listed: Sequence[Problem] = getattr(error, "problems", ())
     screen.line(f"Nothing was changed: {error.sentence}" if listed else error.sentence, "bold red" if listed else "")
     if listed:

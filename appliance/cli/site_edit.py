@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from appliance.cli.changes import show_changes, show_pending, show_problems, side_by_side
+from appliance.cli.changes import show_changes, show_conflict, show_pending, show_problems
 from appliance.cli.completion import complete_path
 from appliance.cli.local import Desk, edits
 from appliance.cli.output import complain, plain
@@ -71,7 +71,7 @@ class _Session:
             value = _value(text, self._loc)
             written = self._write(value, self._seen.version)
         except Conflict as conflict:
-            return self._settle(conflict, value, file)
+            return self._settle(conflict, file)
         except HoldfastError as error:
             complain(error)
             return self._give_up(file)
@@ -89,11 +89,11 @@ class _Session:
             return self._editor.replace(value, expected).problems
         return self._editor.set(self._path, value, expected).problems
 
-    def _settle(self, conflict: Conflict, mine: Any, file: Path) -> bool:
+    def _settle(self, conflict: Conflict, file: Path) -> bool:
         """Somebody else changed it meanwhile: both are shown, and whoever edits decides."""
         screen = self._desk.screen
         screen.line(conflict.sentence, "bold red")
-        side_by_side(self._path, {"As it is now": conflict.theirs, "As you wrote it": mine}, screen)
+        show_conflict(conflict, screen)
         answer = "stop"
         if sys.stdin.isatty():
             choices = click.Choice(["edit", "put", "stop"])
