@@ -30,6 +30,7 @@ _LABELS = {
     "civic.UNIT": "unit", "civic.FLR": "floor", "civic.ROOM": "room", "civic.PLC": "kind of place",
 }  # fmt: skip
 _LONGEST = 60
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
 class Names:
@@ -139,9 +140,9 @@ def _lists(name: str, before: list[Any], after: list[Any], old: Names, now: Name
 
 
 def _value(name: str, value: Any, names: Names) -> str:
+    if value in _NOTHING:
+        return "none"
     match value:
-        case None | "" | [] | {}:
-            return "none"
         case bool():
             return "on" if value else "off"
         case int() | float():
@@ -156,7 +157,7 @@ def _value(name: str, value: Any, names: Names) -> str:
             where = names.of(_DESTINATIONS[kind], target) if kind in _DESTINATIONS else target
             return "nowhere" if kind == "none" else f"{kind.replace('-', ' ')} {where}".strip()
         case Mapping():
-            return " ".join(f"{label((key,))} {_value(key, item, names)}" for key, item in value.items() if item not in (None, "", [], {}))
+            return " ".join(f"{label((key,))} {_value(key, item, names)}" for key, item in value.items() if item not in _NOTHING)
         case _:
             return _short(value)
 

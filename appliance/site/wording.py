@@ -43,7 +43,7 @@ def path_of(loc: Iterable[int | str]) -> str:
         if isinstance(part, int):
             path += f"[{part}]"
         else:
-            word = part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else quoted(part)
+            word = part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else quoted(re.sub(r'(["\\])', r"\\\1", part))
             path += f".{word}" if path else word
     return path
 
