@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
-from flask import Flask
+import time
+from pathlib import Path
 
+from flask import Flask, redirect
+from jinja2 import FileSystemLoader, StrictUndefined
+from werkzeug.wrappers import Response
+
+from webui import access, apply, areas, assets, guard, headers, i18n, live, problems, vitals
+from webui.accounts import Accounts
 from webui.config import Config
+from webui.engine import Engine
+from webui.place import Place
+from webui.saved import toasts
+from webui.sessions import Sessions
+
+LARGEST = 64 * 1024 * 1024
+"""Bytes of a request: recordings and backups are uploaded."""
+LARGEST_FIELDS = 4 * 1024 * 1024
 
 
 def create_app(config: Config) -> Flask:
-    """The pages of the box in `config.data`."""
-    app = Flask(__name__)
+    """The pages of the box in `config.data`. Reads and writes nothing before the first request."""
+    app = Flask("webui", root_path=str(Path(__file__).resolve().parent), static_folder=None, template_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=LARGEST, MAX_FORM_MEMORY_SIZE=LARGEST_FIELDS, MAX_FORM_PARTS=5000)
+    app.url_map.strict_slashes = False
+    app.jinja_options = {**app.jinja_options, "autoescape": True}
+    app.jinja_loader = FileSystemLoader(Path(__file__).resolve().parent / "templates")
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    place = Place(config.data)
+    app.extensions.update(place=place, engine=Engine(config.control), config=config)
+    for part in (i18n, headers, problems, assets):
+        part.set_up(app)
+    guard.set_up(app, guard.Guard(config, Accounts(place), Sessions(config.web)))
+    for feature in (access, live, vitals, apply, areas):
+        feature.set_up(app)
+    app.jinja_env.globals.update(toasts=toasts, now=time.time)
 
     @app.get("/health")
     def health() -> str:
         return "ok"
+
+    @app.get("/")
+    def front() -> Response:
+        return redirect(areas.home(), 303)
+
+    front.__dict__["roles"] = guard.EVERYBODY
 
     return app

@@ -27,6 +27,7 @@ from appliance.cli.site import site
 from appliance.cli.status import status
 from appliance.cli.trace import trace
 from appliance.cli.voicemail import voicemail
+from appliance.cli.web import web
 
 
 class _Command(click.Group):
@@ -49,7 +50,7 @@ def main() -> None:
 
 for command in (
     *(status, registrations, sign_in, calls, trace, emergency, site, flow, audio, voicemail),
-    *(secret, backup, restore, factory_reset, completion, shell),
+    *(web, secret, backup, restore, factory_reset, completion, shell),
 ):
     main.add_command(command)
 

@@ -266,10 +266,11 @@ def _is_password(name: str) -> bool:
 
 def _hashed(values: Mapping[str, str]) -> dict[str, str]:
     """`values` as they are kept: passwords of people hashed (OWASP's parameters for argon2id: 19 MiB, two passes), unless an export brought the hash."""
-    return {name: _hash(value) if _is_password(name) and not _HASH.fullmatch(value) else value for name, value in values.items()}
+    return {name: password_hash(value) if _is_password(name) and not _HASH.fullmatch(value) else value for name, value in values.items()}
 
 
-def _hash(password: str) -> str:
+def password_hash(password: str) -> str:
+    """What is kept of a password: an argon2id hash."""
     from argon2 import PasswordHasher  # noqa: PLC0415
 
     return PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1).hash(password)

@@ -1,0 +1,115 @@
+"""Users: the list, one user, a new one, and an end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import redirect, render_template, url_for
+from markupsafe import Markup
+from werkzeug.wrappers import Response
+
+from webui.areas.people import AREA
+from webui.areas.people.forms import MODES, UserForm
+from webui.engine import State
+from webui.forms.form import delete
+from webui.i18n import gettext, lazy_gettext, ngettext, sort_key
+from webui.listing import found, page
+from webui.live import kit, live
+from webui.place import place
+
+AREA.tab("index", lazy_gettext("Users"), 10, lambda: len(place().kind("users")))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A user in the list. `number`, `name` as they stand in the candidate, where anything may stand."""
+
+    key: str
+    number: str
+    name: str
+    mode: str
+    outgoing: str
+    mailbox: bool
+    state: str
+    """"new", "changed" or "" against what is in force."""
+    words: str
+    """What the search looks at."""
+
+
+@AREA.get("/")
+def index() -> str:
+    rows = found(_rows(), lambda row: row.words)
+    return render_template("people/users.html", rows=page(rows), matches=len(rows), modes=dict(MODES))
+
+
+@AREA.route("/new", methods=["GET", "POST"])
+def new_user() -> Response | str:
+    form = UserForm.new()
+    if form.save():
+        return redirect(url_for("people.user", key=form.path.partition(".")[2]), 303)
+    return render_template("people/new.html", form=form)
+
+
+@AREA.route("/users/<key>", methods=["GET", "POST"])
+def user(key: str) -> Response | str:
+    form = UserForm.at(f"users.{key}")
+    if form.save():
+        return redirect(url_for("people.user", key=key), 303)
+    return render_template("people/user.html", form=form, key=key, devices=_devices(key), changed=place().pending().touches(f"users.{key}"))
+
+
+@AREA.post("/users/<key>/delete")
+def delete_user(key: str) -> Response | tuple[str, int]:
+    held = place().kind("users").get(key)
+    name = str(held.get("name")) if held else key
+    if delete(f"users.{key}", gettext("%(name)s is deleted, not applied.", name=name)):
+        return redirect(url_for("people.index"), 303)
+    form = UserForm.at(f"users.{key}")
+    return render_template("people/user.html", form=form, key=key, devices=_devices(key), changed=True), 409
+
+
+@live("people.phones")
+def phones(state: State) -> Mapping[str, Markup]:
+    """How many phones of each user are ready."""
+    ready = {entry["device"] for entry in state.registrations.get("registrations", ())}
+    owned: dict[str, list[str]] = {key: [] for key in place().kind("users")}
+    for key, device in place().kind("devices").items():
+        if (owner := device.get("owner")) in owned:
+            owned[owner].append(key)
+    return {key: _phones(devices, ready, known=bool(state.registrations)) for key, devices in owned.items()}
+
+
+def _phones(devices: list[str], ready: set[str], known: bool) -> Markup:
+    made = kit()
+    here = sum(device in ready for device in devices)
+    if not devices:
+        return Markup(made.st("off", gettext("No phones")))  # noqa: S704  (a macro's output)
+    if not known:
+        return Markup(made.st("off", ngettext("%(num)d phone", "%(num)d phones", len(devices))))  # noqa: S704
+    words = gettext("%(here)d of %(all)d ready", here=here, all=len(devices))
+    return Markup(made.st("ok" if here == len(devices) else "warn" if here else "bad", words))  # noqa: S704
+
+
+def _rows() -> list[Row]:
+    users, mailboxes, devices = place().kind("users"), place().kind("mailboxes"), place().kind("devices")
+    boxed = {box.get("owner") for box in mailboxes.values()}
+    told: dict[str, list[str]] = {}
+    for device in devices.values():
+        told.setdefault(str(device.get("owner")), []).extend(str(device.get(name) or "") for name in ("sip_user", "mac", "name", "extension"))
+    waits = place().pending().objects
+    in_force = place().site()
+    rows = []
+    for key, held in users.items():
+        path = f"users.{key}"
+        state = "" if path not in waits else "changed" if in_force is not None and key in in_force.users else "new"
+        texts = [str(held.get(name) or "") for name in ("extension", "name", "email", "mobile", "outbound_number", "customer")]
+        rows.append(Row(key, texts[0], texts[1], str(held.get("mode", "")), texts[4], key in boxed, state, " ".join([key, *texts, *told.get(key, ())])))
+    return sorted(rows, key=lambda row: (len(row.number), row.number, sort_key(row.name)))
+
+
+def _devices(user: str) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(key, device) for key, device in place().kind("devices").items() if device.get("owner") == user]
+
+

@@ -1,0 +1,175 @@
+"""What the engine said last: one background connection and one subscription per web process, however many pages are open.
+
+Pages read `Engine.state`, which never waits; what it holds says how old it is. A lost engine is asked again and again, and its last words stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from flask import current_app
+
+from appliance.control.client import AsyncClient, Client
+from appliance.errors import ControlError
+
+log = logging.getLogger(__name__)
+
+STALE_S = 10.0
+"""Asked again after so long although nothing happened: what is counted in seconds moves by itself."""
+WATCHED_S = 60.0
+"""So long after somebody last looked the engine is asked; then it is left in peace."""
+GAP_S = {"status": 0.3, "registrations": 2.0, "calls": 1.0}
+"""Each is fetched at most so often: 500 phones that come back at once are a hundred changes a second."""
+_NEEDS = {"Registered": ("registrations", "status"), "Unregistered": ("registrations", "status"), "RegistrationRefused": (), "CallStarted": ("calls", "status"),
+          "CallAnswered": ("calls", "status"), "CallEnded": ("calls", "status")}  # fmt: skip
+_ANSWER_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`status`, `registrations`, `calls`: the results of these methods (control.shapes), {} before the first answer. `at`: when each came (monotonic).
+
+    `up`: the engine answers; `down_since`: since when not (Unix seconds). `serial` rises with every change.
+    """
+
+    status: Mapping[str, Any] = field(default_factory=dict)
+    registrations: Mapping[str, Any] = field(default_factory=dict)
+    calls: Mapping[str, Any] = field(default_factory=dict)
+    at: Mapping[str, float] = field(default_factory=dict)
+    up: bool = False
+    down_since: float = field(default_factory=time.time)
+    serial: int = 0
+
+    def age_s(self, what: str = "status") -> float | None:
+        """How old the answer is; None: there never was one."""
+        came = self.at.get(what)
+        return None if came is None else time.monotonic() - came
+
+
+class Engine:
+    """Started by the first look. For all threads of the process."""
+
+    def __init__(self, control: Path) -> None:
+        self._control = control
+        self._state = State()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wanted: asyncio.Event | None = None
+        self._looked = 0.0
+        self._first = threading.Event()
+
+    @property
+    def state(self) -> State:
+        """What is known now. Only the very first look waits, for 0.2 s at most, so that the first page after a start is not empty."""
+        self._look()
+        if not self._first.is_set():
+            self._first.wait(0.2)
+        return self._state
+
+    def wait(self, serial: int, timeout_s: float) -> State:
+        """The state as soon as it is newer than `serial`, at the latest after `timeout_s`."""
+        self._look()
+        with self._changed:
+            self._changed.wait_for(lambda: self._state.serial > serial, timeout_s)
+            return self._state
+
+    def call(self, method: str, timeout_s: float = _ANSWER_S, **params: Any) -> Any:
+        """Have the engine do something, over a connection of its own; waits for the answer. Never while a page is rendered. Raises ControlError."""
+        with Client(self._control, timeout_s=timeout_s) as client:
+            return client.call(method, **params)
+
+    def _look(self) -> None:
+        asleep = time.monotonic() - self._looked > WATCHED_S
+        self._looked = time.monotonic()
+        if self._thread is None:
+            with self._changed:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+                    self._thread.start()
+        elif asleep and self._loop is not None and self._wanted is not None:
+            self._loop.call_soon_threadsafe(self._wanted.set)
+
+    # ---- the background thread -----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        asyncio.run(self._follow())
+
+    async def _follow(self) -> None:
+        self._loop, self._wanted = asyncio.get_running_loop(), asyncio.Event()
+        failures = 0
+        while True:
+            try:
+                async with AsyncClient(self._control, timeout_s=_ANSWER_S) as client, asyncio.TaskGroup() as both:
+                    dirty = set(GAP_S)
+                    both.create_task(self._listen(client, dirty))
+                    both.create_task(self._fetch(client, dirty))
+            except* ControlError as group:
+                failures = 0 if self._state.up else failures + 1
+                if self._state.up:
+                    log.warning("the engine does not answer: %s", group.exceptions[0])
+                self._lost()
+            await asyncio.sleep(back_off_s(failures))
+
+    async def _listen(self, client: AsyncClient, dirty: set[str]) -> None:
+        assert self._wanted is not None
+        async for event in client.subscribe("events"):
+            needs = _NEEDS.get(str(event.data.get("type")), ("status",))
+            dirty.update(GAP_S if event.lost else needs)
+            if dirty:
+                self._wanted.set()
+
+    async def _fetch(self, client: AsyncClient, dirty: set[str]) -> None:
+        assert self._wanted is not None
+        while True:
+            now = time.monotonic()
+            if self._state.up and now - self._looked > WATCHED_S:
+                await self._wanted.wait()  # an event, which is kept in `dirty`, or somebody who looks
+                self._wanted.clear()
+                continue
+            age = {what: now - self._state.at.get(what, -STALE_S) if self._state.up else STALE_S for what in GAP_S}
+            due = [what for what in GAP_S if what in dirty or age[what] >= STALE_S]
+            if ready := [what for what in due if age[what] >= GAP_S[what]]:
+                dirty.difference_update(ready)
+                answers = await asyncio.gather(*(client.call(what) for what in ready))
+                self._take(dict(zip(ready, answers, strict=True)))
+                continue
+            pause_s = min((GAP_S[what] if what in due else STALE_S) - age[what] for what in GAP_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._wanted.wait()
+            self._wanted.clear()
+
+    def _take(self, answers: Mapping[str, Any]) -> None:
+        now = time.monotonic()
+        self._put(replace(self._state, **answers, at={**self._state.at, **dict.fromkeys(answers, now)}, up=True))
+
+    def _lost(self) -> None:
+        if self._state.up or not self._first.is_set():
+            self._put(replace(self._state, up=False, down_since=time.time()))
+
+    def _put(self, state: State) -> None:
+        with self._changed:
+            self._state = replace(state, serial=self._state.serial + 1)
+            self._changed.notify_all()
+        self._first.set()
+
+
+def back_off_s(failures: int) -> float:
+    """Between two tries to reach the engine: 0.1 s doubling to 2 s, less up to half."""
+    return min(2.0, 0.1 * 2.0 ** min(failures, 6)) * (1.0 - 0.5 * random.random())  # noqa: S311  (jitter)
+
+
+def engine() -> Engine:
+    """That of the application."""
+    found: Engine = current_app.extensions["engine"]
+    return found
