@@ -100,7 +100,8 @@ def complete_path(context: click.Context, _: click.Parameter, incomplete: str) -
 
 def complete_revision(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     try:
-        entries = _editor(context).history(50)
+        editor = _editor(context)
+        entries = editor.history(50) if editor is not None else ()
     except (HoldfastError, OSError):
         return []
     return [CompletionItem(str(entry.number), help=entry.comment or None) for entry in entries if str(entry.number).startswith(incomplete)]
@@ -143,12 +144,14 @@ def _said(value: Any) -> str | None:
 
 def _candidate(context: click.Context) -> dict[str, Any]:
     try:
-        value = _editor(context).show("").value
+        editor = _editor(context)
+        value = editor.show("").value if editor is not None else {}
     except (HoldfastError, OSError):
         return {}
     return value if isinstance(value, dict) else {}
 
 
-def _editor(context: click.Context) -> Editor:
-    data = context.params.get("data")
-    return Editor(data or default_data(os.environ), "completion")
+def _editor(context: click.Context) -> Editor | None:
+    """None where there is no site yet: looking at one would make it."""
+    data = context.params.get("data") or default_data(os.environ)
+    return Editor(data, "completion") if (data / "site").is_dir() else None

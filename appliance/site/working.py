@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from appliance.errors import HoldfastError
+from appliance.errors import DocumentError, HoldfastError, Problem
 
 LIMIT_S = 60.0
 
@@ -83,6 +83,8 @@ def _result(job: str, code: int, out: bytes, err: bytes) -> Any:
         return answer["result"]
     if "error" in answer:
         said = answer["error"]
+        if "problems" in said:
+            raise DocumentError(said["sentence"], tuple(Problem(each["path"], each["sentence"], each["hint"]) for each in said["problems"]))
         raise HoldfastError(said["sentence"], said["hint"], code=said["code"])
     told = err.decode(errors="replace").strip()
     log.error("the worker process for %s ended with %d: %s", job, code, told[-4000:])
