@@ -205,8 +205,9 @@ class Voicemail:
 
     async def mark_heard(self, id: str) -> None:
         """From now on it is an old one. One that is gone meanwhile, or was heard, is no mistake. Raises StateError."""
-        if await self._write(lambda connection: VoicemailRepository.heard(connection, id, time.time())):
-            await self._changed((await self.message(id)).mailbox)
+        message = await self._read(lambda rows: rows.get(id))
+        if message is not None and await self._write(lambda connection: VoicemailRepository.heard(connection, id, time.time())):
+            await self._changed(message.mailbox)
 
     async def delete(self, id: str) -> None:
         """For good, on the disk when this returns. Raises NotFound, StateError."""

@@ -21,8 +21,8 @@ from appliance.speech.cache import Cache
 log = logging.getLogger(__name__)
 
 RATE = 16_000
-MAX_TEXT = 1000
-"""Characters; over a minute of speech."""
+MAX_TEXT = 2000
+"""Characters; some two minutes of speech."""
 LIMIT_BYTES = 64 << 20
 """Of the cache: some 35 minutes of speech."""
 TIME_LIMIT_S = 15.0
@@ -145,7 +145,10 @@ class Speaker:
         convert = (self._sox, "-V1", "-D", "-t", "wav", "-", "-t", "raw", "-r", str(RATE), "-c", "1", "-b", "16", "-e", "signed-integer", "-L", "-")
         before = _NICE if nice else ()
         async with contextlib.AsyncExitStack() as stack:
-            reading, writing = os.pipe()
+            try:
+                reading, writing = os.pipe()
+            except OSError as error:
+                raise _no_start("a pipe", error) from error
             try:
                 speaking = await stack.enter_async_context(_program((*before, *speak), asyncio.subprocess.PIPE, writing))
                 converting = await stack.enter_async_context(_program((*before, *convert), reading, asyncio.subprocess.PIPE))
@@ -184,7 +187,7 @@ async def _program(argv: tuple[str, ...], stdin: int, stdout: int) -> AsyncItera
     except FileNotFoundError:
         raise _missing(argv[0]) from None
     except OSError as error:
-        raise SpeechError(f"The program {argv[0]} cannot be started: {error.strerror}", "check the memory and the disk", code="speech-failed") from error
+        raise _no_start(argv[0], error) from error
     try:
         yield process
     finally:
@@ -192,6 +195,10 @@ async def _program(argv: tuple[str, ...], stdin: int, stdout: int) -> AsyncItera
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+def _no_start(what: str, error: OSError) -> SpeechError:
+    return SpeechError(f"Speaking needs {what}, which the box cannot give it: {error.strerror}", "see its memory and its load", code="speech-failed")
 
 
 def _missing(program: str) -> SpeechError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
+import resource
 import stat
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -328,6 +330,28 @@ def test_the_longest_text_allowed_is_spoken(bench: Bench) -> None:
     assert_speech(made)
 
 
+def test_a_box_without_free_descriptors_is_no_silence_either(bench: Bench) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def work() -> Sound:
+        speaker = bench.speaker()
+        await asyncio.to_thread(fallback)  # a thread is there
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(int(each.name) for each in Path("/proc/self/fd").iterdir()) + 1, limits[1]))
+        full = []
+        try:
+            with contextlib.suppress(OSError):
+                while True:
+                    full.append(os.open("/dev/null", os.O_RDONLY))
+            return await speaker.speech(SENTENCE, "en-us")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            for descriptor in full:
+                os.close(descriptor)
+
+    assert run(work()) == fallback()
+    assert "Too many open files" in bench.alarms[0][0]
+
+
 def test_a_disk_that_refuses_costs_the_cache_not_the_caller(bench: Bench) -> None:
     bench.cache.write_text("in the way of the folder")
     assert_speech(run(bench.speaker().speech(SENTENCE, "en-us")))
@@ -336,18 +360,20 @@ def test_a_disk_that_refuses_costs_the_cache_not_the_caller(bench: Bench) -> Non
 
 
 def test_speaking_does_not_hold_the_loop(bench: Bench) -> None:
-    """While texts are made, what else the loop has to do is done every few milliseconds."""
+    """While texts are made, what else the loop has to do is done as soon as on a loop that only has the machine's other work against it."""
 
-    async def work(text: str) -> float:
-        speaker = bench.speaker()
-        making = asyncio.gather(*(speaker.make(f"{text} {number}", "en-us") for number in range(6)))
+    async def worst_s(until: asyncio.Future[Any] | asyncio.Task[Any]) -> float:
         worst = 0.0
-        while not making.done():
+        while not until.done():
             before = time.monotonic()
             await asyncio.sleep(0.001)
             worst = max(worst, time.monotonic() - before)
-        await making
         return worst
 
-    # The best of three: the machine has other work, too.
-    assert min(run(work(text)) for text in ("red", "green", "blue")) < 0.05
+    async def work(text: str) -> bool:
+        speaker = bench.speaker()
+        idle = await worst_s(asyncio.create_task(asyncio.sleep(0.5)))
+        speaking = await worst_s(asyncio.gather(*(speaker.make(f"{text} {number}", "en-us") for number in range(6))))
+        return speaking < max(0.05, 3 * idle)
+
+    assert any(run(work(text)) for text in ("red", "green", "blue"))
