@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from appliance.site.editing import Editor
 from appliance.site.vault import Vault
 from tests.integration.conftest import BoxMaker, PhoneMaker
 from tests.support.box import ROOT, Box
@@ -63,17 +62,46 @@ def test_a_changed_password_counts_at_once_and_a_rollback_does_not_bring_the_old
     call.hangup()
     assert phone("again").register("202", secret(202), home.sip).ok, "nobody else's password has changed"
 
-    changed = make_site(2)
-    changed["name"] = "Renamed"
-    for device in changed["devices"].values():
-        del device["secret"]
-    home.load(changed)
-    home.stop()
-    Editor(home.data, "tests").rollback(1)
-    home.start()
+    home.cli("site", "set", "name", "Renamed")
+    home.cli("site", "commit")
+    assert home.status()["site"] == "Renamed"
+    home.cli("site", "rollback", "1")
     assert home.status()["site"] == "Test site"
     assert not phone("thief-2").register("201", secret(201), home.sip).ok
     assert phone("new-2").register("201", NEW, home.sip).ok
+
+
+def test_a_password_that_is_part_of_a_change_counts_with_its_commit_and_stays_after_a_rollback(box: BoxMaker, peer: RawPeer) -> None:
+    home: Box = box(make_site(1))
+    editor = home.editor()
+    editor.set(PHONE_201, "given up on")
+    editor.discard()
+    editor.set(PHONE_201, NEW)
+    home.rpc("secrets.changed")
+    assert signs_in(home, peer, secret(201)), "until the commit the old one counts"
+    home.load(make_site(1) | {"name": "Renamed", "devices": {"phone-201": {**make_site(1)["devices"]["phone-201"], "secret": NEW}}})
+    assert signs_in(home, peer, NEW)
+    assert not signs_in(home, peer, secret(201))
+    editor.rollback(1)
+    home.activate()
+    assert home.status()["site"] == "Test site"
+    assert signs_in(home, peer, NEW)
+    assert not signs_in(home, peer, secret(201))
+
+
+def test_an_unconfirmed_commit_taken_back_leaves_the_password_it_brought(box: BoxMaker, peer: RawPeer) -> None:
+    home: Box = box(make_site(1))
+    editor = home.editor()
+    editor.set(PHONE_201, NEW)
+    editor.set("name", "On trial")
+    editor.commit("on trial", confirm_minutes=5)
+    home.activate()
+    assert signs_in(home, peer, NEW)
+    editor.undo()
+    home.activate()
+    assert home.status()["site"] == "Test site"
+    assert signs_in(home, peer, NEW)
+    assert not signs_in(home, peer, secret(201))
 
 
 @pytest.mark.row("E3")
