@@ -292,7 +292,8 @@ class Session(CallCore):
         self.emergency = self.emergency or rings.call_back
         if rings.outside and self._direction == "internal":
             self._direction = "outgoing"
-        self._plan = rings.plan
+        if self._transfer is None:  # the record names whom the call was for, not whom it was passed on to
+            self._plan = rings.plan
         self._unjoin()
         self._reach(rings.plan, port.waiting)
 
