@@ -131,7 +131,7 @@ class TransferProgress:
 
 @dataclass(frozen=True, slots=True)
 class PlaybackEnded:
-    """A file started with `Leg.play` reached its end (never sent for a looped one)."""
+    """A sound started with `Leg.play` reached its end, or could not be played (never sent for a looped or a stopped one)."""
 
     playback: int
 
@@ -255,7 +255,7 @@ class Leg(Protocol):
         """NOTIFY with a sipfrag (RFC 3515 section 2.4.5) to the far end that sent REFER."""
 
     def play(self, sound: Sound, loop: bool = False) -> int:
-        """Play to the far end; returns the id its PlaybackEnded will have. Stops what played before."""
+        """Play to the far end, from when media is up; returns the id its PlaybackEnded will have. Stops what played before, a tone as well."""
 
     def play_tone(self, name: str) -> None:
         """A call-progress tone to the far end until stopped: "ringback", "busy", "congestion", "hold", "beep" (once)."""
@@ -263,7 +263,10 @@ class Leg(Protocol):
     def stop_playing(self) -> None: ...
 
     def record(self, rate: int = 8000) -> None:
-        """Bring what the far end says as Recorded news, a few a second, until `stop_recording` or the end of the leg; then one with `last`."""
+        """Bring what the far end says as Recorded news, a few a second, until `stop_recording` or the end of the leg; then one with `last`.
+
+        Begins when media is up; a second call ends the first recording. `rate`: 8000 to 48000, divisible by 50. A joined leg goes through the bridge meanwhile.
+        """
 
     def stop_recording(self) -> None: ...
 
@@ -303,8 +306,13 @@ class Endpoint(Protocol):
         body: bytes = b"",
         content_type: str = "",
         timeout_s: float = 32.0,
+        from_uri: str = "",
+        to_uri: str = "",
     ) -> int:
-        """Send a non-INVITE request of our own (NOTIFY, MESSAGE); returns the final status, 408 when silent."""
+        """Send a non-INVITE request of our own (NOTIFY, MESSAGE); returns the final status, 408 when silent.
+
+        `from_uri` "": the box itself; `to_uri` "": the target.
+        """
 
     def free_legs(self) -> int:
         """Legs an ordinary call may still take (the emergency reserve is not counted)."""

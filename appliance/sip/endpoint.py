@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import threading
 import time
@@ -20,7 +21,11 @@ from appliance.sip._pj import callbacks, fields
 from appliance.sip._pj import config as pjconfig
 from appliance.sip._pj.config import MAX_LEGS, MediaPorts, TrunkAccount
 from appliance.sip._pj.invites import invite_of
-from appliance.sip._pj.text import address, cause_of, header_lines, quoted, request_header, text
+from appliance.sip._pj.media import CallMedia
+from appliance.sip._pj.requests import Done, Requests
+from appliance.sip._pj.text import address, cause_of, header_lines, quoted, text
+from appliance.sip._pj.trunks import TrunkAccounts
+from appliance.sip._pj.trunks import TrunkNews as TrunkNews  # noqa: PLC0414 - part of this module's face
 from appliance.sip.admission import Admitted
 from appliance.sip.api import (
     Answered,
@@ -31,13 +36,13 @@ from appliance.sip.api import (
     MediaChanged,
     MediaStats,
     News,
-    PlaybackEnded,
     Progress,
+    TextMessage,
     TransferProgress,
     TransferRequested,
 )
 from appliance.sip.leg import SipLeg
-from appliance.sip.messages import Reply, Request
+from appliance.sip.messages import DialogRequest, Reply, Request
 from appliance.types import Address, LegId, Transport, TrunkId
 
 log = logging.getLogger(__name__)
@@ -51,6 +56,7 @@ LAST_LEGS, CROWD = 12, 8
 GONE = frozenset({408, 481, 503})
 """Answers to a sign of life that mean nobody is there; 503 is our own where the TCP connection is closed."""
 NEWS_LIMIT = 20_000
+TEXTS_LIMIT = 1_000
 QUIET_S, QUIET_CHECK_S = 10.0, 5.0
 """A leg without a single RTP packet for so long is asked for a sign of life (OPTIONS in the dialog, 32 s at most): gone within 60 s in all."""
 DIGIT_GAP_MS = 200
@@ -75,16 +81,6 @@ class EndpointConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class TrunkNews:
-    """A registering trunk's state: status of the last REGISTER (0: none yet), seconds it lasts (0: not registered)."""
-
-    trunk: TrunkId
-    code: int
-    reason: str
-    expires_s: int
-
-
-@dataclass(frozen=True, slots=True)
 class RawMessage:
     """One message of the trace ring; `at_s` wall clock in Unix seconds."""
 
@@ -94,18 +90,6 @@ class RawMessage:
     local: Address
     remote: Address
     data: bytes
-
-
-class _TrunkAcc(pj.Account):  # type: ignore[misc]
-    def __init__(self, endpoint: SipEndpoint, trunk: TrunkId) -> None:
-        super().__init__()
-        self._endpoint, self._trunk = endpoint, trunk
-
-    def onRegState(self, prm: Any) -> None:
-        info = self.getInfo()
-        self._endpoint.to_loop(
-            self._endpoint.on_trunk, TrunkNews(self._trunk, int(prm.code), str(prm.reason), int(info.regExpiresSec) if info.regIsActive else 0)
-        )
 
 
 class _Invites(asyncio.Queue[Leg]):
@@ -125,6 +109,7 @@ class SipEndpoint:
     def __init__(self, config: EndpointConfig, decide: Decide, on_trunk: Callable[[TrunkNews], None], tick: Callable[[float], None]) -> None:
         self.config = config
         self.invites: asyncio.Queue[Leg] = _Invites()
+        self.messages: asyncio.Queue[TextMessage] = asyncio.Queue()
         self.on_trunk = on_trunk
         self.features: dict[str, bool] = {}
         self.listening: tuple[Address, ...] = ()
@@ -140,13 +125,14 @@ class SipEndpoint:
         self._news_lock = threading.Lock()
         self._woken = False
         self._serial = 0
-        self._token = 0
+        self._playbacks = itertools.count(1)
         self._legs: dict[int, SipLeg] = {}
         self._admitted: tuple[Request, Admitted] | None = None
-        self._answers: dict[int, asyncio.Future[int]] = {}
+        self.media = CallMedia(self._tell, lambda: len(self._news) > NEWS_LIMIT)
+        self._requests = Requests()
         self._lan: dict[tuple[str, Transport], tuple[int, pj.Account]] = {}
         self._transports: dict[tuple[str, Transport], int] = {}
-        self._trunks: dict[TrunkId, tuple[TrunkAccount, _TrunkAcc]] = {}
+        self._trunks = TrunkAccounts(config.media, self._transports, lambda news: self.to_loop(self.on_trunk, news))
         self._buffer = ffi.new("char[16384]")
         self._numbers = tuple(ffi.new("int*") for _ in range(4))
 
@@ -179,6 +165,7 @@ class SipEndpoint:
             endpoint.libHandleEvents(POLL_MS)
             self._drain()
             now = self.last_poll_s = time.monotonic()
+            self.media.fetch(now)
             if now - ticked >= 1.0:
                 ticked = now
                 self.post(self._tick, now)  # as a command: a fault in it is logged and does not end the thread
@@ -191,8 +178,9 @@ class SipEndpoint:
         deadline = time.monotonic() + 1.0
         while lib.hf_calls_used() and time.monotonic() < deadline:
             endpoint.libHandleEvents(20)
-        for _, account in [*self._lan.values(), *((None, acc) for _, acc in self._trunks.values())]:
+        for _, account in self._lan.values():
             account.shutdown()
+        self._trunks.shutdown()
         endpoint.libDestroy()
 
     def _failed(self, error: Exception) -> None:
@@ -307,13 +295,11 @@ class SipEndpoint:
                 log.exception("a command to the SIP thread failed")
         kind, call, a, b = self._numbers
         while lib.hf_event(kind, call, a, b):
-            leg = self._legs.get(call[0])
-            if leg is None:
-                continue
-            if kind[0] == 1:
+            if kind[0] == 2:
+                self.media.ended(a[0])
+            elif (leg := self._legs.get(call[0])) is not None:
                 self._digit(leg, chr(a[0] & 0xFF).upper(), b[0], bool(a[0] & 0x100))
-            else:
-                self._tell(leg, PlaybackEnded(a[0]))
+        self.media.collect()
 
     # ---- api.Endpoint --------------------------------------------------------------------------------------------
 
@@ -345,18 +331,19 @@ class SipEndpoint:
         body: bytes = b"",
         content_type: str = "",
         timeout_s: float = 32.0,
+        from_uri: str = "",
+        to_uri: str = "",
     ) -> int:
-        self._token += 1
-        token = self._token
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._answers[token] = future
-        self.post(self._do_request, token, method, target, account, headers, body, content_type)
+
+        def done(code: int) -> None:
+            self.to_loop(lambda: None if future.done() else future.set_result(code))
+
+        self.post(self._do_request, account, method, target, headers, body, content_type, from_uri, to_uri, done)
         try:
             return await asyncio.wait_for(future, timeout_s)
         except TimeoutError:
             return 408
-        finally:
-            self._answers.pop(token, None)
 
     def free_legs(self) -> int:
         # A leg that was hung up keeps its slot until the peer has answered the BYE: 32 s when the peer is gone.
@@ -373,7 +360,7 @@ class SipEndpoint:
 
     def set_trunks(self, wanted: tuple[TrunkAccount, ...]) -> None:
         """Bring the trunk accounts to this list; calls on a trunk that goes stay up."""
-        self.post(self._do_trunks, wanted)
+        self.post(self._trunks.apply, wanted)
 
     def set_name(self, host: str, ip: str) -> None:
         """What pjsip answers itself when it meets `host`; ip "" forgets."""
@@ -410,18 +397,25 @@ class SipEndpoint:
         """pjsua's own count of call slots (SIP thread, by `ask`)."""
         return int(lib.hf_calls_used())
 
+    def media_used(self) -> tuple[int, int]:
+        """Ports of the bridge in use, and sounds kept in memory (SIP thread, by `ask`)."""
+        return int(lib.hf_media_ports()), self.media.held()
+
     # ---- commands on the SIP thread ------------------------------------------------------------------------------
 
     def _new_id(self) -> LegId:
         self._serial += 1
         return LegId(f"{self.config.boot}-{self._serial}")
 
+    def new_playback(self) -> int:
+        """An id no other playback of this endpoint has (loop)."""
+        return next(self._playbacks)
+
     def _account(self, account: Address | TrunkId) -> int:
         if isinstance(account, Address):
             found = self._lan.get((account.ip, account.transport))
             return found[0] if found else next(iter(self._lan.values()))[0]
-        trunk = self._trunks.get(account)
-        return trunk[1].getId() if trunk else -1
+        return self._trunks.number(account)
 
     def _do_dial(self, leg: SipLeg, request: Dial) -> None:
         account = self._account(request.account)
@@ -482,17 +476,14 @@ class SipEndpoint:
         if leg.call >= 0:
             lib.hf_call_refer_notify(leg.call, code, reason.encode(), int(final))
 
-    def do_play(self, leg: SipLeg, pcm: bytes, rate: int, loop: bool, playback: int) -> None:
-        if leg.call < 0 or lib.hf_play(leg.call, pcm, len(pcm), rate, int(loop), playback):
-            self._tell(leg, PlaybackEnded(playback))
+    def do_record(self, leg: SipLeg, rate: int) -> None:
+        if self.media.record(leg, rate):
+            self._rejoin(leg)
 
-    def do_tone(self, leg: SipLeg, name: str) -> None:
-        if leg.call >= 0:
-            lib.hf_tone(leg.call, name.encode())
-
-    def do_stop(self, leg: SipLeg) -> None:
-        if leg.call >= 0:
-            lib.hf_stop(leg.call)
+    def do_stop_recording(self, leg: SipLeg) -> None:
+        if leg.recorded:
+            self.media.stop_recording(leg)
+            self._rejoin(leg)
 
     def do_stats(self, leg: SipLeg) -> MediaStats | None:
         figures = ffi.new("double[10]")
@@ -507,7 +498,7 @@ class SipEndpoint:
     def _rejoin(self, leg: SipLeg) -> None:
         other = leg.joined
         if other is not None and leg.call >= 0 and other.call >= 0:
-            bridged = leg.bridged or other.bridged or max(leg.bridged_until_s, other.bridged_until_s) > 0
+            bridged = any(one.bridged or one.recorded or one.bridged_until_s > 0 for one in (leg, other))
             lib.hf_join(leg.call, other.call, int(not bridged))
 
     def _forward_again(self, now: float) -> None:
@@ -527,65 +518,45 @@ class SipEndpoint:
             leg.bridged = not allowed
             self._rejoin(leg)
 
-    def _do_request(
-        self, token: int, method: str, target: str, account: Address | TrunkId, headers: tuple[tuple[str, str], ...], body: bytes, content_type: str
-    ) -> None:
-        acc = self._account(account)
-        if acc < 0 or lib.hf_request_send(
-            token, acc, method.encode(), target.encode(), b"", b"", header_lines(headers), content_type.encode(), body, len(body)
-        ):
-            self._response(token, 503)
+    def _do_request(self, account: Address | TrunkId, *request: Any) -> None:
+        self._requests.send(self._account(account), *request)
 
-    def _response(self, token: int, code: int) -> None:
-        def done() -> None:
-            future = self._answers.pop(token, None)
-            if future is not None and not future.done():
-                future.set_result(code)
+    def send_in_dialog(self, request: DialogRequest, done: Done) -> None:
+        """Send a request in a dialog that is not a call; `done` gets its final status (SIP thread, both)."""
+        self._requests.send_in_dialog(self._account(request.local), request, done)
 
-        self.to_loop(done)
+    def contact_of(self, local: Address) -> str:
+        """The Contact of what we say from that address, `<sip:…>`: where requests in a dialog of ours come to (any thread)."""
+        shown = dict(self.config.advertised).get(local.ip, local.ip)
+        return pjconfig.contact("holdfast", shown, local.port, local.transport)
 
-    def _do_trunks(self, wanted: tuple[TrunkAccount, ...]) -> None:
-        names = {t.id for t in wanted}
-        for key in [k for k in self._trunks if k not in names]:
-            _, account = self._trunks.pop(key)
-            account.shutdown()
-        for trunk in wanted:
-            have = self._trunks.get(trunk.id)
-            if have is not None and have[0] == trunk:
-                continue
-            transport_id = self._transports.get((trunk.local.ip, trunk.transport))
-            if transport_id is None:
-                log.warning("trunk %s: the box does not listen on %s over %s", trunk.id, trunk.local.ip, trunk.transport)
-                continue
-            account_config = pjconfig.trunk_account(trunk, transport_id, self.config.media)
-            try:
-                if have is not None:
-                    have[1].modify(account_config)
-                    self._trunks[trunk.id] = (trunk, have[1])
-                else:
-                    account = _TrunkAcc(self, trunk.id)
-                    account.create(account_config)
-                    self._trunks[trunk.id] = (trunk, account)
-            except pj.Error as error:
-                log.error("trunk %s was refused by the SIP stack: %s", trunk.id, error.reason)
-                self.to_loop(self.on_trunk, TrunkNews(trunk.id, 500, str(error.reason), 0))
+    def take_text(self, message: TextMessage) -> None:
+        """Hand a text on; the oldest one that nobody fetched makes room (SIP thread)."""
+        self.to_loop(self._put_text, message)
+
+    def _put_text(self, message: TextMessage) -> None:
+        if self.messages.qsize() >= TEXTS_LIMIT:
+            lost = self.messages.get_nowait()
+            log.warning("a text from %s to %s was dropped: %d wait", lost.device, lost.to_user, TEXTS_LIMIT)
+        self.messages.put_nowait(message)
 
     # ---- events on the SIP thread --------------------------------------------------------------------------------
 
     def on_request(self, text: str) -> int:
         """Decide one out-of-dialog request; returns what hook.c expects."""
-        request = fields.parse(text, request_header)
+        request = fields.parse(text)
         decision = self._decide(request, time.monotonic())
         if decision is None:
             return int(lib.HF_DROP)
         if isinstance(decision, Reply):
-            lib.hf_reply(decision.code, decision.reason.encode(), header_lines(decision.headers))
+            lib.hf_reply(decision.code, decision.reason.encode(), header_lines(decision.headers), decision.to_tag.encode())
             return int(lib.HF_ANSWERED)
         self._admitted = (request, decision)
         account = self._lan.get((request.local.ip, request.local.transport)) or next(iter(self._lan.values()))
         number = account[0]
-        if decision.trunk is not None and decision.trunk in self._trunks:
-            number = self._trunks[decision.trunk][1].getId()
+        if decision.trunk is not None:
+            trunk = self._trunks.number(decision.trunk)
+            number = trunk if trunk >= 0 else number
         return number | (int(lib.HF_EMERGENCY) if decision.emergency else 0)
 
     def on_incoming(self, call: int, call_id: str) -> None:
@@ -614,6 +585,7 @@ class SipEndpoint:
             self._tell(leg, Answered(200))
         elif state == pj.PJSIP_INV_STATE_DISCONNECTED:
             self._legs.pop(call, None)
+            self.media.stop_recording(leg)
             leg.call = -1
             if leg.joined is not None:
                 leg.joined.joined = None
@@ -681,4 +653,4 @@ class SipEndpoint:
         self._drain()
 
     def on_response(self, token: int, code: int) -> None:
-        self._response(token, code)
+        self._requests.answered(token, code)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import wave
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.sip.api import Answered, Dial, Ended, Invite, Leg, LegState, MediaStats, News, Progress
+from appliance.sound import Sound
 from appliance.types import LegId
 
 if TYPE_CHECKING:
@@ -34,10 +33,11 @@ class SipLeg:
         "invite",
         "joined",
         "news",
-        "playbacks",
+        "playing",
         "probe_at_s",
         "quiet_rx",
         "quiet_since_s",
+        "recorded",
         "ringing",
         "state",
         "vanished",
@@ -52,13 +52,14 @@ class SipLeg:
         self.dialled = dialled
         self.state = LegState.INCOMING if invite else LegState.CALLING
         self.news: asyncio.Queue[News] = asyncio.Queue()
-        self.playbacks = 0
         self.call = -1  # (sip) pjsua's call id, -1 before and after
         self.answered = False  # (sip)
         self.ringing = False  # (sip)
         self.vanished = False  # (sip)
         self.joined: SipLeg | None = None  # (sip)
         self.bridged = False  # (sip) its audio is needed here: never forwarded
+        self.recorded = False  # (sip) so it is while it is recorded
+        self.playing = 0  # (sip) the playback it hears
         self.bridged_until_s = 0.0  # (sip) digits of ours are on their way: not forwarded until then
         self.quiet_rx, self.quiet_since_s, self.probe_at_s = 0, 0.0, 0.0  # (sip) watch for a vanished peer
 
@@ -121,21 +122,22 @@ class SipLeg:
     def notify_transfer(self, code: int, reason: str, final: bool) -> None:
         self._endpoint.post(self._endpoint.do_refer_notify, self, code, reason, final)
 
-    def play(self, path: Path, loop: bool = False) -> int:
-        self.playbacks += 1
-        # The file is read here, in the worker that asks, never on the SIP thread.
-        with wave.open(str(path), "rb") as source:
-            if source.getnchannels() != 1 or source.getsampwidth() != 2:
-                raise ValueError(f"{path.name} is not mono 16-bit WAV")
-            pcm, rate = source.readframes(source.getnframes()), source.getframerate()
-        self._endpoint.post(self._endpoint.do_play, self, pcm, rate, loop, self.playbacks)
-        return self.playbacks
+    def play(self, sound: Sound, loop: bool = False) -> int:
+        playback = self._endpoint.new_playback()
+        self._endpoint.post(self._endpoint.media.play, self, sound, loop, playback)
+        return playback
 
     def play_tone(self, name: str) -> None:
-        self._endpoint.post(self._endpoint.do_tone, self, name)
+        self._endpoint.post(self._endpoint.media.tone, self, name)
 
     def stop_playing(self) -> None:
-        self._endpoint.post(self._endpoint.do_stop, self)
+        self._endpoint.post(self._endpoint.media.stop, self)
+
+    def record(self, rate: int = 8000) -> None:
+        self._endpoint.post(self._endpoint.do_record, self, rate)
+
+    def stop_recording(self) -> None:
+        self._endpoint.post(self._endpoint.do_stop_recording, self)
 
     async def stats(self) -> MediaStats | None:
         return await self._endpoint.ask(self._endpoint.do_stats, self)

@@ -38,8 +38,8 @@ class Credentials:
 class Request:
     """An out-of-dialog request. Users and hosts are unescaped and without brackets; hosts in lower case.
 
-    `expires` is the Expires header (None: absent), `star` a `Contact: *`. `header(name)` reads any other header from the message (first
-    value, "" when absent); it is valid only while the decision is made.
+    `expires` is the Expires header (None: absent), `star` a `Contact: *`. `to_tag` is set on a request inside a dialog. Valid only while the decision is
+    made: `header(name)` reads any other header (first value, "" when absent), `every(name)` all of that name, `body()` the body as it came.
     """
 
     method: str
@@ -64,13 +64,35 @@ class Request:
     star: bool = False
     credentials: tuple[Credentials, ...] = ()
     user_agent: str = ""
+    to_tag: str = ""
     header: Callable[[str], str] = field(default=lambda name: "", compare=False)
+    every: Callable[[str], tuple[str, ...]] = field(default=lambda name: (), compare=False)
+    body: Callable[[], bytes] = field(default=lambda: b"", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A final answer made at once. `headers` are added as they are; a reason of "" takes the standard phrase."""
+    """A final answer made at once. `headers` are added as they are; a reason of "" takes the standard phrase. `to_tag`: ours, of the dialog it opens."""
 
     code: int
     reason: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    to_tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DialogRequest:
+    """A request of ours in a dialog that is not a call. `from_uri` and `to_uri` may be name-addrs; `local` is the box's own address it leaves from."""
+
+    method: str
+    target: str
+    local: Address
+    from_uri: str
+    from_tag: str
+    to_uri: str
+    to_tag: str
+    call_id: str
+    cseq: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    content_type: str = ""

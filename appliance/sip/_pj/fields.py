@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from appliance.sip._pj.text import request_body, request_header, request_headers
 from appliance.sip.messages import Contact, Credentials, Request
 from appliance.types import Address, Transport
 
 _TRANSPORT = {"udp": Transport.UDP, "tcp": Transport.TCP, "tls": Transport.TLS}
 
 
-def parse(text: str, header: Callable[[str], str]) -> Request:
+def parse(text: str) -> Request:
     """Read one request's fields. Raises ValueError or IndexError when they are not what hook.c writes."""
     f = text.split("\x1e")
     transport = _TRANSPORT[f[17]]
@@ -25,13 +24,15 @@ def parse(text: str, header: Callable[[str], str]) -> Request:
     for index in range(int(f[at])):
         v = f[at + 1 + 10 * index : at + 11 + 10 * index]
         credentials.append(Credentials(v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9]))
+    to_tag = f[at + 1 + 10 * len(credentials)]
     return Request(
         method=f[0], uri=f[1], uri_scheme=f[2].lower(), uri_user=f[3], uri_host=f[4].lower(),
         from_uri=f[5], from_user=f[6], from_host=f[7].lower(), from_tag=f[8], to_uri=f[9], to_user=f[10], to_host=f[11].lower(),
         call_id=f[12], cseq=int(f[13]), branch=f[14],
         source=Address(f[15], int(f[16]), transport), local=Address(f[18], int(f[19]), transport),
         expires=int(f[20]) if f[20] != "-1" else None, user_agent=f[21],
-        contacts=tuple(contacts), star=star, credentials=tuple(credentials), header=header,
+        contacts=tuple(contacts), star=star, credentials=tuple(credentials), to_tag=to_tag,
+        header=request_header, every=request_headers, body=request_body,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from _holdfast_shim import ffi, lib
 from appliance.types import Address, Transport
 
 _header_buffer = ffi.new("char[2048]")
+_body_buffer = ffi.new("char[16384]")
 
 
 def text(pointer: Any) -> str:
@@ -18,8 +19,21 @@ def text(pointer: Any) -> str:
 
 def request_header(name: str) -> str:
     """A header of the request being decided, "" when absent."""
-    n = lib.hf_request_header(name.encode(), _header_buffer, 2048)
-    return text(_header_buffer) if n >= 0 else ""
+    return text(_header_buffer) if lib.hf_request_header(name.encode(), 0, _header_buffer, 2048) >= 0 else ""
+
+
+def request_headers(name: str) -> tuple[str, ...]:
+    """All headers of that name of the request being decided, in order."""
+    found: list[str] = []
+    while len(found) < 32 and lib.hf_request_header(name.encode(), len(found), _header_buffer, 2048) >= 0:
+        found.append(text(_header_buffer))
+    return tuple(found)
+
+
+def request_body() -> bytes:
+    """The body of the request being decided, b"" when absent; a longer one than any packet holds is cut."""
+    n = lib.hf_request_body(_body_buffer, 16384)
+    return bytes(ffi.unpack(_body_buffer, min(n, 16384))) if n > 0 else b""
 
 
 def address(text: str, transport: Transport) -> Address:
@@ -31,6 +45,11 @@ def address(text: str, transport: Transport) -> Address:
 def header_lines(headers: tuple[tuple[str, str], ...]) -> bytes:
     """`Name: value` lines for the shim; a value cannot begin a line of its own."""
     return "\n".join(f"{name}: {' '.join(value.split())}" for name, value in headers).encode()
+
+
+def name_addr(uri: str) -> str:
+    """A URI as it stands in From or To; one that has its brackets keeps them, with the name in front."""
+    return uri if not uri or "<" in uri else f"<{uri}>"
 
 
 def quoted(text: str) -> str:

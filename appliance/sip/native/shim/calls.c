@@ -61,6 +61,7 @@ static void on_state(pjsua_call_id id, pjsip_event *e)
     }
     snprintf(reason, sizeof reason, "%.*s", (int)c->last_text.slen, c->last_text.ptr);
     hf_on_state(id, state, c->last_code, reason, retry);
+    if (state == PJSIP_INV_STATE_DISCONNECTED) hf_record_stop(id);        /* after Python has fetched the rest */
 }
 
 static void on_media(pjsua_call_id id)
@@ -71,6 +72,8 @@ static void on_media(pjsua_call_id id)
         if (m->type != PJMEDIA_TYPE_AUDIO || (int)i != c->audio_idx) continue;
         if (m->strm.a.stream && pjmedia_stream_get_info(m->strm.a.stream, &si) == PJ_SUCCESS)
             snprintf(codec, sizeof codec, "%.*s", (int)si.fmt.encoding_name.slen, si.fmt.encoding_name.ptr);
+        /* pjsua makes the call's port of the bridge anew at every change */
+        sound_link(id); record_link(id);
         hf_on_media(id, m->state == PJSUA_CALL_MEDIA_ACTIVE || m->state == PJSUA_CALL_MEDIA_REMOTE_HOLD || m->state == PJSUA_CALL_MEDIA_LOCAL_HOLD,
                     !c->local_hold && (m->state == PJSUA_CALL_MEDIA_REMOTE_HOLD || m->dir == PJMEDIA_DIR_NONE || m->dir == PJMEDIA_DIR_DECODING), codec);
         return;
@@ -141,9 +144,8 @@ int hf_call_make(int acc, const char *target, const char *to, const char *from, 
     if (n > 0) {
         media_type(pool, "multipart/mixed", &md.multipart_ctype);
         for (i = 0; i < n; i++) {
-            pjsip_multipart_part *p = pjsip_multipart_create_part(pool); pjsip_media_type mt; pj_str_t text = { (char*)parts[i].body, parts[i].len };
-            media_type(pool, parts[i].ctype, &mt);
-            p->body = pjsip_msg_body_create(pool, &mt.type, &mt.subtype, &text);
+            pjsip_multipart_part *p = pjsip_multipart_create_part(pool);
+            p->body = body_of(pool, parts[i].ctype, parts[i].body, parts[i].len);
             add_headers(pool, &p->hdr, parts[i].headers);
             pj_list_push_back(&md.multipart_parts, p);
         }
@@ -297,22 +299,18 @@ int hf_call_refer_answer(int call, int code)
 
 int hf_call_refer_notify(int call, int code, const char *reason, int final)
 {
-    pjsip_tx_data *td; pjsip_method m; pj_str_t nm = { "NOTIFY", 6 }, t = { "message", 7 }, s = { "sipfrag", 7 }, text; char b[256]; pjsip_dialog *dlg; pj_status_t st;
+    pjsip_tx_data *td; pjsip_method m; pj_str_t nm = { "NOTIFY", 6 }; char b[256]; pjsip_dialog *dlg; pj_status_t st;
     if (!valid_call(call)) return PJ_EINVAL;
     dlg = pjsua_var.calls[call].inv->dlg;
     pjsip_dlg_inc_lock(dlg);
     pjsip_method_init_np(&m, &nm);
     st = pjsip_dlg_create_request(dlg, &m, -1, &td);
     if (st == PJ_SUCCESS) {
-        pjsip_param *p;
         pjsip_hdr list; pj_list_init(&list);
         add_headers(td->pool, &list, final ? "Event: refer\nSubscription-State: terminated;reason=noresource" : "Event: refer\nSubscription-State: active;expires=60");
         while (!pj_list_empty(&list)) { pjsip_hdr *h = list.next; pj_list_erase(h); pjsip_msg_add_hdr(td->msg, h); }
         snprintf(b, sizeof b, "SIP/2.0 %d %s\r\n", code, reason && *reason ? reason : pjsip_get_status_text(code)->ptr);
-        pj_strdup2(td->pool, &text, b);
-        td->msg->body = pjsip_msg_body_create(td->pool, &t, &s, &text);
-        p = PJ_POOL_ALLOC_T(td->pool, pjsip_param); p->name = pj_str("version"); p->value = pj_str("2.0");
-        pj_list_push_back(&td->msg->body->content_type.param, p);
+        td->msg->body = body_of(td->pool, "message/sipfrag;version=2.0", b, (int)strlen(b));
         st = pjsip_dlg_send_request(dlg, td, -1, NULL);
     }
     pjsip_dlg_dec_lock(dlg);

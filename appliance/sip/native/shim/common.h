@@ -36,6 +36,9 @@ enum { HF_EV_DIGIT = 1, HF_EV_EOF = 2 };
 static void ev_push(int kind, int call, int a, int b);
 void hf_wake(void);
 void hf_stop(int call);
+void hf_record_stop(int call);
+static void sound_link(int call);
+static void record_link(int call);
 int hf_call_refer_answer(int call, int code);
 
 static int is_literal(const pj_str_t *host)
@@ -66,14 +69,28 @@ static void add_headers(pj_pool_t *pool, pjsip_hdr *list, const char *text)
     }
 }
 
-/* into `m`, never by value: the parameter list's head points to itself */
+/* "type/subtype;name=value" into `m`, never by value: the parameter list's head points to itself */
 static void media_type(pj_pool_t *pool, const char *text, pjsip_media_type *m)
 {
-    const char *slash = strchr(text, '/'), *semi = strchr(text, ';');
+    const char *slash = strchr(text, '/'), *semi = strchr(text, ';'), *equals;
     pj_str_t t = { (char*)text, slash ? slash - text : (pj_ssize_t)strlen(text) }, s = { "", 0 };
     if (slash) { s.ptr = (char*)slash + 1; s.slen = semi ? semi - slash - 1 : (pj_ssize_t)strlen(slash + 1); }
     pjsip_media_type_init(m, NULL, NULL);
     pj_strdup(pool, &m->type, &t); pj_strdup(pool, &m->subtype, &s);
+    for (; semi && (equals = strchr(semi, '=')) != NULL; semi = strchr(equals, ';')) {
+        pjsip_param *p = PJ_POOL_ZALLOC_T(pool, pjsip_param); pj_str_t name = { (char*)semi + 1, equals - semi - 1 }, value = { (char*)equals + 1, strcspn(equals + 1, ";") };
+        pj_strtrim(&name);
+        pj_strdup(pool, &p->name, &name); pj_strdup(pool, &p->value, &value);
+        pj_list_push_back(&m->param, p);
+    }
+}
+static pjsip_msg_body *body_of(pj_pool_t *pool, const char *ctype, const char *body, int len)
+{
+    pjsip_media_type m; pj_str_t raw = { (char*)body, len }; pjsip_msg_body *b;
+    media_type(pool, ctype, &m);
+    b = pjsip_msg_body_create(pool, &m.type, &m.subtype, &raw);
+    if (b) pjsip_media_type_cp(pool, &b->content_type, &m);
+    return b;
 }
 
 

@@ -96,6 +96,7 @@ static void fields_of(pjsip_rx_data *rd)
     ua = pjsip_msg_find_hdr_by_name(m, &ua_name, NULL);
     if (ua) f_str(&ua->hvalue); else f_c("");
     f_contacts(m); f_credentials(m);
+    f_str(&rd->msg_info.to->tag);
     if (flen && fbuf[flen - 1] == SEP) flen--;
 }
 
@@ -169,28 +170,32 @@ static void reply_to(pjsip_rx_data *rd, int code, const char *reason, const char
     add_headers(rd->tp_info.pool, &list, headers);
     pjsip_endpt_respond_stateless(pjsua_get_pjsip_endpt(), rd, code, r.slen ? &r : NULL, pj_list_empty(&list) ? NULL : &list, NULL);
 }
-void hf_reply(int code, const char *reason, const char *headers)
+void hf_reply(int code, const char *reason, const char *headers, const char *to_tag)
 {
     if (!cur || cur_answered) return;
     cur_answered = 1;
+    /* what opens a dialog of ours has a tag of ours; the answer copies it from the request */
+    if (*to_tag && !cur->msg_info.to->tag.slen) pj_strdup2(cur->tp_info.pool, &cur->msg_info.to->tag, to_tag);
     if (cur->msg_info.msg->line.req.method.id != PJSIP_ACK_METHOD) reply_to(cur, code, reason, headers);
 }
 
-static pjsip_hdr *hdr_named(pjsip_msg *m, const char *name)
+static pjsip_hdr *hdr_nth(pjsip_msg *m, const char *name, int index)
 {
-    pj_str_t n = pj_str((char*)name);
-    return pjsip_msg_find_hdr_by_name(m, &n, NULL);
+    pj_str_t n = pj_str((char*)name); pjsip_hdr *h = pjsip_msg_find_hdr_by_name(m, &n, NULL);
+    while (h && index--) h = h->next == &m->hdr ? NULL : pjsip_msg_find_hdr_by_name(m, &n, h->next);
+    return h;
 }
+static pjsip_hdr *hdr_named(pjsip_msg *m, const char *name) { return hdr_nth(m, name, 0); }
 static void drop_headers(pjsip_msg *m, const char *name)
 {
     pjsip_hdr *h;
     while ((h = hdr_named(m, name)) != NULL) pj_list_erase(h);
 }
 
-int hf_request_header(const char *name, char *out, int len)
+int hf_request_header(const char *name, int index, char *out, int len)
 {
     pjsip_hdr *h; char b[2048]; int n; char *v;
-    if (!cur || !(h = hdr_named(cur->msg_info.msg, name))) return -1;
+    if (!cur || !(h = hdr_nth(cur->msg_info.msg, name, index))) return -1;
     n = pjsip_hdr_print_on(h, b, sizeof b - 1);
     if (n < 0) return -1;
     b[n] = 0; v = strchr(b, ':'); v = v ? v + 1 : b;
@@ -230,6 +235,14 @@ int hf_request_part(const char *ctype, char *out, int len)
     n = (int)b->len < len ? (int)b->len : len;
     memcpy(out, b->data, n);
     return n;
+}
+
+int hf_request_body(char *out, int len)
+{
+    pjsip_msg_body *b = cur ? cur->msg_info.msg->body : NULL;
+    if (!b || !b->data || !pj_stricmp2(&b->content_type.type, "multipart")) return -1;
+    memcpy(out, b->data, PJ_MIN((int)b->len, len));
+    return (int)b->len;
 }
 
 /* ---- hold and answer later */
@@ -357,11 +370,19 @@ static int faulty(pjsip_rx_data *rd, const char **reason, const char **headers)
 
 static pj_bool_t refer_in_dialog(pjsip_rx_data *rd);
 
+/* Requests inside a dialog that pjsip knows nothing of, or would take and lose: a subscription's refresh, and a text in the middle of a call. */
+static int ours_to_decide(pjsip_rx_data *rd)
+{
+    const pj_str_t *name = &rd->msg_info.msg->line.req.method.name;
+    return !pj_strcmp2(name, "MESSAGE")
+           || (!pj_strcmp2(name, "SUBSCRIBE") && !pjsip_ua_find_dialog(&rd->msg_info.cid->id, &rd->msg_info.to->tag, &rd->msg_info.from->tag, PJ_FALSE));
+}
+
 static pj_bool_t on_rx(pjsip_rx_data *rd)
 {
     pjsip_msg *m = rd->msg_info.msg; int method = m->line.req.method.id, verdict, code; const char *reason = "", *headers = NULL;
     fix_contact(rd, request_behind_nat(rd));
-    if (rd->msg_info.to->tag.slen) {                                     /* inside a dialog */
+    if (rd->msg_info.to->tag.slen && !ours_to_decide(rd)) {              /* inside a dialog */
         if (method == PJSIP_ACK_METHOD || method == PJSIP_CANCEL_METHOD) { fix_sdp(rd); return PJ_FALSE; }
         if (!known_method(&m->line.req.method) || pj_strcmp(&rd->msg_info.cseq->method.name, &m->line.req.method.name)) {
             code = faulty(rd, &reason, &headers);

@@ -10,10 +10,11 @@ typedef struct { const char *ctype; const char *headers; const char *body; int l
 #define HF_EMERGENCY 65536
 extern "Python" int hf_on_request(const char *fields, int len);      /* account id to pass it on with (| HF_EMERGENCY), or HF_… */
 int  hf_hook_install(void);
-int  hf_request_header(const char *name, char *out, int len);        /* of the request being decided; length, -1 absent */
+int  hf_request_header(const char *name, int index, char *out, int len);  /* of the request being decided, the index-th of that name; length, -1 absent */
 int  hf_request_codecs(char *out, int len);                          /* "pcmu,g722" as offered */
 int  hf_request_part(const char *ctype, char *out, int len);         /* a body part by "type/subtype"; length, -1 absent */
-void hf_reply(int code, const char *reason, const char *headers);    /* stateless answer to the request being decided; headers "Name: value\n…" */
+int  hf_request_body(char *out, int len);                            /* the body as it came (not a multipart one): its whole length, out cut at len; -1 absent */
+void hf_reply(int code, const char *reason, const char *headers, const char *to_tag);   /* stateless answer to the request being decided; headers "Name: value\n…"; to_tag "": any */
 int  hf_hold(void);                                                  /* keeps the request being decided; a handle, -1 when too many wait */
 int  hf_held_reply(int handle, int code, const char *reason, const char *headers);
 int  hf_held_pass(int handle, int verdict);
@@ -23,10 +24,12 @@ void hf_counts(unsigned long *out, int n);                           /* rx reque
 /* names.c: pjsip never resolves; it is told addresses here. Any thread. */
 void hf_name_set(const char *host, const char *ip);                  /* ip "" forgets */
 
-/* request.c: requests of our own outside dialogs */
+/* request.c: requests of our own outside pjsip's dialogs */
 extern "Python" void hf_on_response(int token, int code, const char *reason);
 int  hf_request_send(int token, int acc, const char *method, const char *target, const char *from, const char *to, const char *headers,
                      const char *ctype, const char *body, int len);
+int  hf_dialog_send(int token, int acc, const char *method, const char *target, const char *from, const char *from_tag, const char *to, const char *to_tag,
+                    const char *call_id, int cseq, const char *headers, const char *ctype, const char *body, int len);   /* in a dialog the caller keeps */
 
 /* calls.c */
 extern "Python" void hf_on_incoming(int acc, int call, const char *call_id);
@@ -56,16 +59,23 @@ int  hf_stats(int call, double *out);                                /* 10 figur
 unsigned long hf_rx_packets(int call);
 void hf_media_counts(unsigned long *out);                            /* adapters made, freed, links made */
 
-/* media.c: sounds to a call */
-int  hf_play(int call, const char *pcm, int len, int rate, int loop, int token);
+/* media.c: sounds to a call. `pcm` is read until hf_sound_freed names the token (never, when hf_play did not return 0) */
+int  hf_play(int call, const char *pcm, int samples, int rate, int loop, int token);
 int  hf_tone(int call, const char *name);
 void hf_stop(int call);
+int  hf_sound_freed(void);                                           /* a token > 0 whose sound is no longer read; 0 when none */
+
+/* record.c: what a call's far end says */
+int  hf_record_start(int call, int rate);                            /* rate: 8000 to 48000, divisible by 50 */
+int  hf_record_read(int call, short *out, int samples, int *level, int *lost_ms);   /* whole frames of 20 ms that wait; samples read */
+void hf_record_stop(int call);                                       /* what was not read is gone */
+int  hf_media_ports(void);                                           /* ports of the bridge in use */
 
 /* wake.c: commands in, media-thread events out */
 extern "Python" void hf_on_wake(void);
 int  hf_wake_install(void);
 void hf_wake(void);                                                  /* any thread */
-int  hf_event(int *kind, int *call, int *a, int *b);                 /* next event of the media threads; 0 when none. kind 1 digit, 2 end of file */
+int  hf_event(int *kind, int *call, int *a, int *b);                 /* next event of the media threads; 0 when none. kind 1 digit, 2 end of a sound (a: its token) */
 
 /* trace.c: ring of messages. Any thread for reading. */
 int  hf_trace_install(int bytes);

@@ -9,3 +9,4 @@
 #include "calls.c"
 #include "forward.c"
 #include "media.c"
+#include "record.c"
