@@ -26,7 +26,7 @@ CHALLENGE_COST, WRONG_COST, SUCCESS_CREDIT = 1.0, 5.0, 10.0
 SOURCES = 4096
 KNOWS_SHA256 = re.compile(r"pjsip|pjsua|linphone|zoiper|yealink|snom|grandstream grp|poly", re.IGNORECASE)
 """User-Agents that take two challenges as RFC 8760 has them. Others give up at an algorithm they do not know, even beside MD5 (seen with baresip 1.0)."""
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, REFER, NOTIFY, UPDATE, PRACK"
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, REFER, SUBSCRIBE, NOTIFY, MESSAGE, UPDATE, PRACK"
 
 
 class Service(Protocol):
@@ -42,6 +42,8 @@ class Service(Protocol):
     def urn(self) -> str: ...
 
 
+Handler = Callable[[Request, DeviceEntry, float], Reply]
+"""Answers a request of an authenticated device, at once (SIP thread)."""
 Recognise = Callable[[str, str, str], "Service | None"]
 """(uri, scheme, user) -> the emergency service asked for, or None."""
 
@@ -123,6 +125,8 @@ class Admission:
         self._refused = refused
         self._scores: OrderedDict[str, _Score] = OrderedDict()
         self._by_name: dict[str, DeviceEntry] = {}
+        self.handlers: dict[str, Handler] = {}
+        """Who answers MESSAGE and SUBSCRIBE of the site's devices; what has no handler is not served."""
         self.swap(rules)
 
     def swap(self, rules: Rules) -> None:
@@ -150,7 +154,10 @@ class Admission:
         if request.method == "OPTIONS":
             self._cost(request.source.ip, CHALLENGE_COST, now)
             return Reply(200, "", (("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "replaces, timer, 100rel")))
-        return self._other(request)
+        if request.method == "MESSAGE" and self._asks_for_help(request):
+            return self._no_text(request, now)
+        handler = self.handlers.get(request.method)
+        return self._other(request) if handler is None else self._of_device(request, handler, now)
 
     # ---- emergency -----------------------------------------------------------------------------------------------
 
@@ -178,6 +185,16 @@ class Admission:
             return Admitted(Origin.TRUNK, trunk=trunk, service=asked, test_call=service.kind == "test")
         return Admitted(Origin.UNKNOWN, service=asked, test_call=service.kind == "test")
 
+    def _asks_for_help(self, request: Request) -> bool:
+        """In a dialog the URI is our own Contact, and whom the text is for stands in To."""
+        return self._service(replace(request, uri=request.to_uri, uri_scheme="sip", uri_user=request.to_user) if request.to_tag else request) is not None
+
+    def _no_text(self, request: Request, now: float) -> Reply:
+        """Said at once and in words, whoever asks: nobody must wait for help that cannot come."""
+        log.warning("%s at %s sent a text message to an emergency number (%s): refused, it cannot be delivered", request.from_user, request.source, request.uri)
+        self._refused(Refused("MESSAGE", "emergency-text", request.from_user, request.source, request.user_agent, now, 403))
+        return Reply(403, "Emergency services cannot be reached by text here: make a voice call")
+
     def _registered_at(self, request: Request, now: float) -> DeviceEntry | None:
         """The one device whose binding came from this very address and port, or from this address alone when only one did."""
         near = {b.device for b in self.registrar.bindings if b.received.ip == request.source.ip and b.expires_at > now}
@@ -197,13 +214,8 @@ class Admission:
     # ---- the rest ------------------------------------------------------------------------------------------------
 
     def _register(self, request: Request, now: float) -> Reply:
-        verdict = self.digest.verify(request, self._lookup, now)
-        if verdict.outcome is not Outcome.OK or verdict.identity is None:
-            reply = self.digest.answer(verdict, now, request.source, self._offered(request))
-            self._count(request, verdict.outcome, verdict.reason, verdict.username, now, reply.code)
-            return reply
-        self._cost(request.source.ip, -SUCCESS_CREDIT, now)
-        return self.registrar.register(request, verdict.identity, now)
+        device = self._authenticated(request, now)
+        return device if isinstance(device, Reply) else self.registrar.register(request, device, now)
 
     def _invite(self, request: Request, now: float) -> Admitted | Reply:
         trunk = self._trunk_of(request)
@@ -211,16 +223,30 @@ class Admission:
         if trunk is not None:
             admitted = Admitted(Origin.TRUNK, trunk=trunk)
         else:
-            verdict = self.digest.verify(request, self._lookup, now)
-            if verdict.outcome is not Outcome.OK or verdict.identity is None:
-                reply = self.digest.answer(verdict, now, request.source, self._offered(request))
-                self._count(request, verdict.outcome, verdict.reason, verdict.username, now, reply.code)
-                return reply
-            self._cost(request.source.ip, -SUCCESS_CREDIT, now)
-            admitted = Admitted(Origin.DEVICE, device=verdict.identity.id)
+            device = self._authenticated(request, now)
+            if isinstance(device, Reply):
+                return device
+            admitted = Admitted(Origin.DEVICE, device=device.id)
         if self._free_legs() < 2:
             return Reply(503, "All lines of the box are in use", (("Retry-After", "5"),))
         return admitted
+
+    def _of_device(self, request: Request, handler: Handler, now: float) -> Reply:
+        if self._trunk_of(request) is not None:
+            self._cost(request.source.ip, CHALLENGE_COST, now)
+            return Reply(403, f"{request.method} is not taken from a trunk")
+        device = self._authenticated(request, now)
+        return device if isinstance(device, Reply) else handler(request, device, now)
+
+    def _authenticated(self, request: Request, now: float) -> DeviceEntry | Reply:
+        """The device that signed the request, or what to answer instead."""
+        verdict = self.digest.verify(request, self._lookup, now)
+        if verdict.outcome is Outcome.OK and verdict.identity is not None:
+            self._cost(request.source.ip, -SUCCESS_CREDIT, now)
+            return verdict.identity
+        reply = self.digest.answer(verdict, now, request.source, self._offered(request))
+        self._count(request, verdict.outcome, verdict.reason, verdict.username, now, reply.code)
+        return reply
 
     def _offered(self, request: Request) -> tuple[str, ...]:
         wanted = self.rules.snapshot.site.sip.digest
