@@ -203,6 +203,11 @@ class Call:
             if got.message.branch == self._branch and got.message.cseq[1] == "INVITE" and got.message.status == code
         )  # fmt: skip
 
+    def sign_in(self, timeout_s: float = 5.0) -> Self:
+        """Until the peer has asked for credentials and got them."""
+        wait_until(lambda: self._follow() == [] and self.cseq > 1, timeout_s, "a challenge")
+        return self
+
     def wait_ringing(self, timeout_s: float = 5.0) -> Message:
         """The first provisional reply above 100; early media's tone is started."""
         reply = wait_until(lambda: next((m for m in self._follow() if 100 < m.status < 200), None), timeout_s, f"ringing on {self._dialled}")

@@ -135,6 +135,10 @@ class PjCall:
         """Attended transfer (Refer-To with Replaces) to the far end of another call of this phone."""
         self.phone.do("refer_replaces", call=self.tag, other=other.tag)
 
+    def send_text(self, text: str) -> None:
+        """A MESSAGE inside the dialog."""
+        self.phone.do("send_text_in_call", call=self.tag, text=text)
+
     def silence(self, silent: bool = True) -> None:
         """Stop (or start again) sending the tone; RTP goes on."""
         self.phone.do("silence", call=self.tag, silent=silent)
@@ -230,13 +234,17 @@ class PjPhone:
         auth_user: str = "",
         expires_s: int = 120,
         timeout_s: float = 10.0,
+        mwi: bool = False,
     ) -> Registration:
-        """Register and wait for the outcome. `domain`: the address-of-record's host where it is not the server's; `auth_user`: the digest user name."""
+        """Register and wait for the outcome. `domain`: the address-of-record's host where it is not the server's; `auth_user`: the digest user name.
+
+        `mwi`: subscribe to waiting messages, too; what it is told comes as "mwi" events.
+        """
         start = len(self.events)
         registrar = f"sip:{server[0]}:{server[1]}" + (f";transport={transport}" if transport != "udp" else "")
         self.do(
             "register", user=user, domain=domain or f"{server[0]}:{server[1]}", secret=secret, auth_user=auth_user or user,
-            registrar=registrar, expires=expires_s, transport=transport,
+            registrar=registrar, expires=expires_s, transport=transport, mwi=mwi,
         )  # fmt: skip
         event = self.wait_event("registration", timeout_s, start)
         return Registration(event["code"], event["active"], event["expires"])
@@ -246,6 +254,10 @@ class PjPhone:
         self.do("unregister")
         event = self.wait_event("registration", start=start)
         return Registration(event["code"], event["active"], event["expires"])
+
+    def send_text(self, uri: str, text: str) -> None:
+        """A MESSAGE; its answer comes as a "text-status" event, one that arrives as "text"."""
+        self.do("send_text", uri=uri, text=text)
 
     def call(self, uri: str, headers: Headers = ()) -> PjCall:
         """Dial; returns at once."""

@@ -75,6 +75,9 @@ class PhoneCall(pj.Call):
     def onDtmfDigit(self, prm: pj.OnDtmfDigitParam) -> None:
         tell("digit", call=self.tag, digit=prm.digit, method="info" if prm.method == pj.PJSUA_DTMF_METHOD_SIP_INFO else "rfc4733")
 
+    def onInstantMessageStatus(self, prm: pj.OnInstantMessageStatusParam) -> None:
+        tell("text-status", call=self.tag, code=prm.code, reason=prm.reason)
+
     def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:
         new = PhoneCall(self.phone, self.phone.next_tag())
         prm.newCall = new
@@ -97,6 +100,15 @@ class PhoneAccount(pj.Account):
 
     def onRegState(self, prm: pj.OnRegStateParam) -> None:
         tell("registration", code=prm.code, reason=prm.reason, active=bool(self.getInfo().regIsActive), expires=prm.expiration)
+
+    def onInstantMessage(self, prm: pj.OnInstantMessageParam) -> None:
+        tell("text", text=prm.msgBody, content_type=prm.contentType, from_uri=prm.fromUri, to_uri=prm.toUri)
+
+    def onInstantMessageStatus(self, prm: pj.OnInstantMessageStatusParam) -> None:
+        tell("text-status", code=prm.code, reason=prm.reason)
+
+    def onMwiInfo(self, prm: pj.OnMwiInfoParam) -> None:
+        tell("mwi", state=prm.state, message=prm.rdata.wholeMsg)
 
     def onIncomingCall(self, prm: pj.OnIncomingCallParam) -> None:
         call = PhoneCall(self.phone, self.phone.next_tag(), prm.callId)
@@ -134,6 +146,7 @@ class Phone:
         self.answers: list[int] = setup["answers"]
         self.calls: dict[int, PhoneCall] = {}
         self.over: list[int] = []
+        self.buddies: list[pj.Buddy] = []
         self._last_tag = 0
         self.endpoint = pj.Endpoint()
         self.endpoint.libCreate()
@@ -181,6 +194,7 @@ class Phone:
             config.regConfig.retryIntervalSec = 0
             config.sipConfig.proxies.append(line["registrar"] + ";lr")
             config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", line["auth_user"], 0, line["secret"]))
+            config.mwiConfig.enabled = line.get("mwi", False)
             if line["transport"] == "udp":
                 config.sipConfig.transportId = self.transports["udp"]
         if self.account.isValid():
@@ -223,6 +237,18 @@ class Phone:
 
     def do_unregister(self) -> None:
         self.account.setRegistration(False)
+
+    def do_send_text(self, uri: str, text: str) -> None:
+        buddy, config, prm = pj.Buddy(), pj.BuddyConfig(), pj.SendInstantMessageParam()
+        config.uri, prm.content = uri, text
+        buddy.create(self.account, config)
+        self.buddies.append(buddy)
+        buddy.sendInstantMessage(prm)
+
+    def do_send_text_in_call(self, call: int, text: str) -> None:
+        prm = pj.SendInstantMessageParam()
+        prm.content = text
+        self.calls[call].sendInstantMessage(prm)
 
     def do_call(self, uri: str, headers: list[list[str]]) -> int:
         tag = self.next_tag()

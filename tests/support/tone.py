@@ -24,14 +24,19 @@ def tone(freq_hz: float = 1000.0, seconds: float = 5.0, rate: int = 8000, amplit
     return amplitude * np.sin(2 * np.pi * freq_hz * np.arange(round(seconds * rate)) / rate)
 
 
-def write_wav(path: Path, samples: Samples, rate: int = 8000) -> Path:
-    """16-bit mono PCM."""
+def write_pcm(path: Path, pcm: bytes, rate: int = 8000) -> Path:
+    """16-bit little-endian mono PCM as a WAV."""
     with wave.open(str(path), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(rate)
-        out.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+        out.writeframes(pcm)
     return path
+
+
+def write_wav(path: Path, samples: Samples, rate: int = 8000) -> Path:
+    """16-bit mono PCM."""
+    return write_pcm(path, (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes(), rate)
 
 
 def tone_wav(path: Path, freq_hz: float = 1000.0, seconds: float = 30.0, rate: int = 8000) -> Path:
