@@ -222,7 +222,7 @@ class Editor:
                 self._place.candidates.put_aside()
                 look = self._look()
             pending = (*diff(look.document, look.candidate.document), *self._hidden(look))
-            dropped = tuple(dict.fromkeys(change for path in paths for change in _at(pending, path))) if paths else pending
+            dropped = _at(pending, paths) if paths else pending
             names = {change.path for change in dropped if change.hidden}
             self._place.vault.unstage([name for name in self._place.vault.staged() if not paths or name in names or _gone_with(name, dropped)])
             if len(dropped) == len(pending):
@@ -477,15 +477,18 @@ def _check_json(path: str, value: Any) -> None:
         raise DocumentError(f"The value for {path} cannot be kept", (problem,)) from None
 
 
-def _at(pending: Sequence[Change], path: str) -> Iterator[Change]:
-    """The changes at and below `path`. Raises NotFound where there is none."""
-    loc = parse_path(path)
-    found = [change for change in pending if change.loc[: len(loc)] == loc or (loc == SITE and change.loc[0] in TOP)]
-    if not found:
-        above = [change.path for change in pending if loc[: len(change.loc)] == change.loc]
-        hint = f"the change there is one of {above[0]} as a whole" if above else close(path, {change.path for change in pending})
-        raise NotFound(f"Nothing is pending at {path}", hint or "nothing is pending at all")
-    yield from found
+def _at(pending: Sequence[Change], paths: Sequence[str]) -> tuple[Change, ...]:
+    """The changes at and below `paths`, in their order. Raises NotFound where one has none."""
+    found: list[Change] = []
+    for path in paths:
+        loc = parse_path(path)
+        here = [change for change in pending if change.loc[: len(loc)] == loc or (loc == SITE and change.loc[0] in TOP)]
+        if not here:
+            above = [change.path for change in pending if loc[: len(change.loc)] == change.loc]
+            hint = f"the change there is one of {above[0]} as a whole" if above else close(path, {change.path for change in pending})
+            raise NotFound(f"Nothing is pending at {path}", hint or "nothing is pending at all")
+        found += [change for change in here if change not in found]
+    return tuple(found)
 
 
 def _gone_with(name: str, dropped: Sequence[Change]) -> bool:
