@@ -246,6 +246,7 @@ class Editor:
         """
         if not 0 <= confirm_minutes <= MAX_MINUTES:
             raise HoldfastError(f"{confirm_minutes} minutes cannot be waited for", f"give 1 to {MAX_MINUTES}, or 0 to commit for good", code="minutes")
+        self._settle()
         for _ in range(_TRIES):
             look = self._look()
             self._expect(look, (), None, expected)
@@ -285,6 +286,7 @@ class Editor:
 
         Raises NotFound, DocumentError (it does not hold by today's rules), HoldfastError "pending" where changes are pending and `discard` is False.
         """
+        self._settle()
         site = self._place.store.read(number)
         for _ in range(_TRIES):
             look = self._look(tolerant=discard)
