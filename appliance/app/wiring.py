@@ -16,9 +16,11 @@ from typing import Any
 from appliance.app.activation import Activation, Compiled
 from appliance.app.callbacks import Callbacks
 from appliance.app.certificate import ensure_certificate
+from appliance.app.mwi import Mwi
 from appliance.app.registrations import Registrations
 from appliance.app.rpc import methods
 from appliance.app.settings import Settings
+from appliance.app.texts import serve_texts
 from appliance.app.tracing import Sessions, follow
 from appliance.app.trunks import TrunkService
 from appliance.app.voice import Voice
@@ -39,6 +41,7 @@ from appliance.events.emergency import EmergencyJournalFault
 from appliance.events.registration import Gone, RefusalReason, Registered, RegistrationRefused, Unregistered
 from appliance.events.system import Alarm, EngineStarted
 from appliance.events.trunk import TrunkChanged
+from appliance.events.voicemail import VoicemailChanged
 from appliance.events.wire import to_wire
 from appliance.network.names import NameCache
 from appliance.sip._pj.config import MediaPorts
@@ -47,6 +50,7 @@ from appliance.sip.digest import DigestAuth
 from appliance.sip.endpoint import EndpointConfig, SipEndpoint, TrunkNews
 from appliance.sip.messages import Reply, Request
 from appliance.sip.registrar.register import Change, Limits
+from appliance.sip.text import Texts
 from appliance.site.model.site import Site
 from appliance.state.bindings import BindingsRepository
 from appliance.state.callbacks import CallbacksRepository
@@ -55,7 +59,7 @@ from appliance.state.clock import Moment, boot_id
 from appliance.state.database import migrate, open_engine
 from appliance.state.records import BindingChange, CallRecord, ChangeKind
 from appliance.state.writer import StateWriter
-from appliance.types import SessionId, TrunkId
+from appliance.types import MailboxId, SessionId, TrunkId
 
 log = logging.getLogger(__name__)
 
@@ -115,8 +119,10 @@ class Box:
             ),
             self._decide,
             self._trunk_news,
-            self.registrations.tick,
+            self._tick,
         )
+        self.mwi = Mwi(self.endpoint, lambda: self.snapshot)
+        self.admission.handlers.update({"SUBSCRIBE": self.mwi.subscriptions.decide, "MESSAGE": Texts(self.endpoint.take_text).take})
         self.journal.start()
         self.names = NameCache(settings.data / "state" / "names.json", time.monotonic)
         self.trunks = TrunkService(self.endpoint, self.names, self.bus.publish, self._hosts_changed)
@@ -131,13 +137,15 @@ class Box:
         self._spawn(self.router.run(), "router")
         self._spawn(self._every_second(), "seconds")
         self._spawn(self.activation.watch(), "site")
-        self._spawn(self.voice.recover(), "voicemail")
+        self._spawn(self._show_messages(), "voicemail")
+        self._spawn(serve_texts(self.context, self.voice.flows), "texts")
         release = version("holdfast")
         self.server = Server(settings.control, release=release)
         for name, handler in methods(self).items():
             self.server.register(METHODS[name], handler)
         self.bus.subscribe(TrunkChanged, self._trunk_changed, "trunk alarms")
         self.bus.subscribe(object, self._tell_clients, "control socket")
+        self.bus.subscribe(VoicemailChanged, lambda news: self.mwi.update({news.mailbox: (news.new, news.old)}), "message lamps")
         await self.server.start()
         self._spawn(follow(self), "trace")
         self.bus.publish(EngineStarted(time.time(), release, self.revision, self.endpoint.listening, settings.rescue, settings.crashes))
@@ -178,6 +186,7 @@ class Box:
         limits = Limits(site.sip.min_expires_seconds, site.sip.max_expires_seconds, site.sip.default_expires_seconds)
         await self.endpoint.ask(self._put_in_force, rules, limits)
         self.trunks.apply(self.snapshot, self.settings.bind)
+        self.mwi.site_changed()
 
     def _put_in_force(self, rules: Rules, limits: Limits) -> None:
         registrar = self.registrations.registrar
@@ -324,6 +333,20 @@ class Box:
         task = self.loop.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _show_messages(self) -> None:
+        """What a kill left of recordings is brought to an end, and the lamps show what there is."""
+        await self.voice.recover()
+        for mailbox in tuple(self.snapshot.site.mailboxes):
+            try:
+                self.mwi.update({MailboxId(mailbox): await self.voice.voicemail.counts(MailboxId(mailbox))})
+            except StateError as error:
+                log.warning("the lamp of mailbox %s stays as it is: %s", mailbox, error)
+
+    def _tick(self, now: float) -> None:
+        """Every second on the SIP thread."""
+        self.registrations.tick(now)
+        self.mwi.subscriptions.tick(now)
 
     async def _every_second(self) -> None:
         while True:

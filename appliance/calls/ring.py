@@ -62,7 +62,7 @@ def ring(targets: Sequence[RingTarget], asking: Asking, snapshot: Snapshot, view
 
     An emergency number among them is an emergency call before everything else; then the first that is a flow or a mailbox counts, and nobody rings (E12).
     """
-    found = [(target, _meant(target, asking, snapshot, view)) for target in targets]
+    found = [(target, meaning(target, asking.who, asking.dialled, snapshot, view)) for target in targets]
     for kind in (ToEmergency, ToFlow, ToMailbox):
         first = next((meant for _, meant in found if isinstance(meant, kind)), None)
         if isinstance(first, ToEmergency):
@@ -76,7 +76,8 @@ def ring(targets: Sequence[RingTarget], asking: Asking, snapshot: Snapshot, view
     return _several(found, asking, snapshot, order, longest_s)
 
 
-def _meant(target: RingTarget, asking: Asking, snapshot: Snapshot, view: View) -> Meant:
+def meaning(target: RingTarget, who: Caller, dialled: str, snapshot: Snapshot, view: View) -> Meant:
+    """Whom a target stands for when `who` calls it and has dialled `dialled`."""
     entry: ExtensionEntry | None = None
     if target.user is not None:
         entry = snapshot.users.get(target.user)
@@ -89,8 +90,8 @@ def _meant(target: RingTarget, asking: Asking, snapshot: Snapshot, view: View) -
     elif target.extension:
         entry = snapshot.extensions.get(target.extension)
     else:
-        return meant_by(asking.dialled if target.dialled else target.number, asking.who, snapshot, view)
-    return reach(entry, asking.who, snapshot, view) if entry is not None else Refused(NOT_REGISTERED)
+        return meant_by(dialled if target.dialled else target.number, who, snapshot, view)
+    return reach(entry, who, snapshot, view) if entry is not None else Refused(NOT_REGISTERED)
 
 
 def _alone(target: RingTarget, meant: Meant, asking: Asking, snapshot: Snapshot, order: TrunkOrder, longest_s: float) -> Rings | Nobody:
