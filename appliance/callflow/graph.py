@@ -94,7 +94,7 @@ def _leading(exits: tuple[Exit, ...], step: Step, flow: Flow) -> dict[str, str]:
     return found
 
 
-def _exit_problems(exits: tuple[Exit, ...], leading: Mapping[str, str], step: Step, flow: Flow, at: tuple[str, ...]) -> Iterator[Problem]:
+def _exit_problems(exits: tuple[Exit, ...], step: Step, flow: Flow, at: tuple[str, ...]) -> Iterator[Problem]:
     named = {exit.name: exit for exit in exits}
     for name, target in step.exits.items():
         if name not in named:
@@ -103,7 +103,7 @@ def _exit_problems(exits: tuple[Exit, ...], leading: Mapping[str, str], step: St
         elif target and target not in flow.steps:
             yield Problem(path_of((*at, "exits", name)), f"leads to {quoted(target)}, which is no step of this flow", close(target, flow.steps))
     for exit in exits:
-        if exit.required and exit.name not in leading and exit.name not in step.exits:
+        if exit.required and exit.name not in step.exits:
             yield Problem(path_of((*at, "exits", exit.name)), f"is missing: {quoted(exit.label)} leads nowhere", "name the step it leads to")
 
 
@@ -154,9 +154,8 @@ def _step_problems(
     for mistake in node.mistakes(settings, site):
         yield Problem(path_of((*at, "settings", *mistake.at)), mistake.sentence, mistake.hint)
     exits = node.exits(settings)
-    leading = _leading(exits, step, flow)
-    yield from _exit_problems(exits, leading, step, flow, at)
-    return Place(step_id, node, settings, leading)
+    yield from _exit_problems(exits, step, flow, at)
+    return Place(step_id, node, settings, _leading(exits, step, flow))
 
 
 def _known(site: Site) -> dict[str, Collection[str]]:

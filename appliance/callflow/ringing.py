@@ -52,7 +52,6 @@ async def _person(run: Run, target: RingTarget, name: UserId, ring_s: float) -> 
                 break
             run.port.note(f"{name}: voicemail {mailbox}")
             await leave_message(run, mailbox)
-            await run.over()
             return None
         if stage is Stage.PHONES:
             result = await run.ring([target], ring_s)
@@ -102,5 +101,4 @@ async def _settle(run: Run, result: RingResult) -> Way:
             return Jump(flow, user)
         case IsMailbox(mailbox, leave):
             await (leave_message(run, mailbox) if leave else hear_messages(run, mailbox))
-            await run.over()
             return None

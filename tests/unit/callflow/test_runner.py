@@ -251,6 +251,7 @@ def test_ended_at_any_moment_a_call_leaves_nothing_playing_ringing_or_recording(
         program.cancel()
         await asyncio.wait((program,))
         assert port.busy == set(), at_s
+        assert not [note for note in port.notes if "failed" in note], "leaving is no fault"
         assert asyncio.all_tasks() == {asyncio.current_task()}, at_s
         for draft in store.drafts:
             assert draft.dropped != (draft.kept is not None), at_s

@@ -14,8 +14,9 @@ from appliance.callflow.services import Services
 from appliance.callflow.virtual import run_virtually
 from appliance.calls.caller import Caller
 from appliance.calls.plan import NO_ANSWER
+from appliance.calls.program import RunsFlow
 from appliance.errors import StateError
-from appliance.types import DeviceId, MailboxId, UserId
+from appliance.types import DeviceId, FlowId, MailboxId, UserId
 from tests.unit.callflow.fakes import DANA, OUTSIDE, FakePort, FakeVoicemail, Spoken, flow, serve, services, snapshot_of
 
 LEE = Caller("207", "Lee", DeviceId("lee-desk"), UserId("lee"))
@@ -65,6 +66,12 @@ def test_the_recorded_greeting_is_played_and_a_key_skips_it() -> None:
     store.greetings["office"] = Spoken("(mine)", 30.0)
     port = run({"mailbox": "office"}, store, lambda port: port.press("#", 1.0))
     assert port.said == ["(mine)", "Your message is saved. Goodbye."]
+
+
+def test_a_key_pressed_before_the_tone_does_not_end_the_message() -> None:
+    store = FakeVoicemail()
+    run({"mailbox": "office"}, store, lambda port: port.press("##", 1.0, 0.0))
+    assert store.drafts[0].kept == 4.0
 
 
 def test_hanging_up_in_mid_message_keeps_it() -> None:
@@ -226,6 +233,21 @@ def test_what_a_flow_presents_opens_no_mailbox() -> None:
     snapshot = snapshot_of(flows={"f": made}, numbers={"main": {"number": "+12125550100", "destination": {"kind": "flow", "target": "f"}}})
     port = served(Flows(services(filled())), snapshot, lambda port: None, OUTSIDE)
     assert port.said == ["This mailbox can be opened from its owner's phone only."]
+
+
+@pytest.mark.row("E12")
+def test_the_flow_of_a_user_opens_that_users_mailbox_to_nobody() -> None:
+    """The flow runs with Lee's settings, and Dana stays Dana."""
+    listen = flow(("vm", "voicemail", {"mailbox": "lee", "mode": "listen"}, {}))
+    lee = {"name": "Lee", "extension": "207", "mode": "flow", "flow": "g"}
+    snapshot = snapshot_of(flows={"g": listen}, users={"lee": lee})
+
+    async def main() -> FakePort:
+        port = FakePort(snapshot, DANA, "207", [(0.0, RunsFlow(FlowId("g"), UserId("lee")))])
+        await serve(Flows(services(filled())).dialling(UserId("dana")), port)
+        return port
+
+    assert run_virtually(main()).said == ["This mailbox can be opened from its owner's phone only."]
 
 
 def test_after_three_wrong_pins_the_mailbox_is_closed_for_a_while_also_to_the_next_call() -> None:
