@@ -30,7 +30,7 @@ class TextPort(Protocol):
         """Send `text` to the device the message came from. Does not raise where that fails."""
 
     async def send(self, target: RingTarget, text: str) -> bool | RunsFlow:
-        """Send `text`, in the sender's name, to every phone of `target`: whether one took it. A target that is a flow, or a user who is one, gets nothing."""
+        """Send `text`, in the sender's name, to every phone of `target`: whether one took it. A target that is a flow gets nothing, and is returned."""
 
     def note(self, text: str) -> None:
         """One line for the log."""

@@ -99,7 +99,7 @@ class Dial(Node[DialSettings]):
             if (other := flow_of(target, run.port.dialled, run.snapshot)) is not None:
                 return Jump(other.flow, other.user)
         taken = [await run.port.send(target, run.port.text) for target in targets]
-        return None if any(taken) else self.plain
+        return None if True in taken else self.plain
 
     def mistakes(self, settings: DialSettings, site: Site) -> Iterator[Mistake]:
         urgent = emergency_numbers(COUNTRIES.get(site.country), site.emergency)

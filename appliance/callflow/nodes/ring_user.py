@@ -45,7 +45,7 @@ class RingUser(Node[RingUserSettings]):
         other = flow_of(settings.target(), run.port.dialled, run.snapshot)
         if other is not None:
             return Jump(other.flow, other.user)
-        return None if await run.port.send(settings.target(), run.port.text) else self.plain
+        return None if await run.port.send(settings.target(), run.port.text) is True else self.plain
 
     def jumps(self, settings: RingUserSettings, site: Site) -> Iterator[FlowId]:
         user = site.users.get(settings.user)
