@@ -77,6 +77,7 @@ def methods(box: Box) -> Mapping[str, Handler]:
                 {
                     "id": r.session, "direction": r.direction, "from_number": r.caller, "from_name": r.caller_name, "to_number": r.called,
                     "started_unix_s": r.started_unix_s, "talk_s": r.talk_s, "outcome": r.outcome, "code": r.code, "trunk": r.trunk,
+                    "dialled": r.dialled, "user": r.user, "path": list(r.path),
                 }
                 for r in rows
             ]

@@ -177,7 +177,7 @@ class CallsResult(TypedDict):
 
 
 class PastCallShape(TypedDict):
-    """A call detail record. `outcome`: "answered" or why not: "busy", "no-answer", "declined"…"""
+    """A call detail record. `outcome`: "answered" or why not: "busy", "no-answer", "declined"… `path`: the steps of flows and what else happened, in order."""
 
     id: str
     direction: str
@@ -189,6 +189,9 @@ class PastCallShape(TypedDict):
     outcome: str
     code: int
     trunk: str
+    dialled: str
+    user: str
+    path: list[str]
 
 
 class HistoryResult(TypedDict):
