@@ -25,11 +25,13 @@ class Repeats:
         self._done: dict[tuple[str, str, int], _Done] = {}
 
     def answer(self, request: Request, now: float) -> Reply | None:
-        """The answer it had before, 482 when it comes by another way this time (RFC 3261 section 8.2.2.2), None when it is new."""
+        """The answer it had before, 482 when it comes by another way this time (RFC 3261 section 8.2.2.2: outside dialogs), None when it is new."""
         done = self._done.get((request.call_id, request.from_tag, request.cseq))
         if done is None or done.until_s <= now:
             return None
-        return done.reply if done.branch == request.branch else Reply(482, "Merged request")
+        if done.branch == request.branch:
+            return done.reply
+        return None if request.to_tag else Reply(482, "Merged request")
 
     def note(self, request: Request, reply: Reply, now: float) -> Reply:
         """Remember what was answered; returns it."""

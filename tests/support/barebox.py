@@ -132,7 +132,7 @@ class BareBox:
         setup = {"ip": ip, "port": port, "site": site if site is not None else make_site()}
         self.program = Program([sys.executable, "-m", "tests.support.barebox", json.dumps(setup)], cwd=ROOT, log=folder / "barebox.log", on_line=self._take)
         try:
-            self.wait_event("ready")
+            self.wait_event("ready", 30.0)
         except BaseException:
             self.program.kill()
             raise

@@ -25,7 +25,7 @@ _CODECS = {"pcmu": "PCMU", "pcma": "PCMA", "g722": "G722", "opus": "opus"}
 
 
 class Baresip:
-    """`codecs`: offered, in order. `answer`: "auto", "manual" (phone rings until `accept`)."""
+    """`codecs`: offered, in order. `answer`: "auto", "manual" (phone rings until `accept`). `mwi`: watch for waiting messages ("MWI_NOTIFY" events)."""
 
     def __init__(
         self,
@@ -37,9 +37,10 @@ class Baresip:
         freq_hz: float = 1000.0,
         answer: str = "auto",
         rate: int = 8000,
+        mwi: bool = False,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.ip, self.ns, self.codecs, self.answer = folder, ip, ns, codecs, answer
+        self.folder, self.ip, self.ns, self.codecs, self.answer, self.mwi = folder, ip, ns, codecs, answer, mwi
         self.events: list[dict[str, Any]] = []
         self._responses: list[dict[str, Any]] = []
         self._lock = threading.Lock()
@@ -68,6 +69,7 @@ class Baresip:
             *(f"module {name}.so" for name in ("g711", "g722", "opus", "aufile", "aubridge", "sndfile", "uuid")),
             "module_tmp account.so",
             "module_app menu.so",
+            *(["module_app mwi.so"] if mwi else []),
             "module_app ctrl_tcp.so",
         ]
         for key in ("ausrc", "auplay"):
@@ -136,7 +138,7 @@ class Baresip:
             f"regint={expires_s}",
             f"answermode={self.answer}",
             f"audio_codecs={','.join(_CODECS[name] for name in self.codecs)}",
-            "mwi=no",
+            f"mwi={'yes' if self.mwi else 'no'}",
         ]
         self.command("uanew", ";".join([aor, *options]))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+
 import pytest
 
 from appliance.emergency.recognise import Recogniser
@@ -14,7 +17,7 @@ from appliance.sip.registrar.register import Registrar
 from appliance.site.document import parse
 from appliance.site.snapshot import compile as compiled
 from appliance.types import Address, TrunkId
-from tests.support.sites import make_site
+from tests.support.sites import make_site, secret
 
 BOX, PHONE, CARRIER = Address("10.0.0.1", 5060), Address("10.0.0.20", 5060), Address("203.0.113.5", 5060)
 
@@ -110,6 +113,32 @@ def test_phones_that_take_one_challenge_get_one(port):
 def test_what_is_not_served_says_so(port):
     codes = {method: port.ask(method).code for method in ("OPTIONS", "SUBSCRIBE", "PUBLISH", "BYE", "MESSAGE")}
     assert codes == {"OPTIONS": 200, "SUBSCRIBE": 489, "PUBLISH": 405, "BYE": 481, "MESSAGE": 405}
+
+
+def test_devices_alone_are_heard_by_a_handler(port):
+    heard = []
+    port.admission.handlers["SUBSCRIBE"] = lambda request, device, now: (heard.append(device.id), Reply(200))[1]
+    assert port.ask("SUBSCRIBE").code == 401
+    assert port.ask("SUBSCRIBE", source=CARRIER, from_user="+15550001111").code == 403
+    nonce = dict(part.split("=", 1) for part in port.digest.challenge(1.0, PHONE)[0][1].removeprefix("Digest ").split(", "))["nonce"].strip('"')
+    made = Credentials("201", "holdfast.test", nonce, "sip:202@box", "", "MD5", "c", "00000001", "auth")
+    one, two = (hashlib.md5(text.encode()).hexdigest() for text in (f"201:holdfast.test:{secret(201)}", "SUBSCRIBE:sip:202@box"))
+    signed = replace(made, response=hashlib.md5(f"{one}:{nonce}:00000001:c:auth:{two}".encode()).hexdigest())
+    assert port.ask("SUBSCRIBE", credentials=(signed,)).code == 200
+    assert heard == ["phone-201"]
+
+
+@pytest.mark.parametrize("user", ["911", "9911", "112"])
+def test_a_text_to_an_emergency_number_is_refused_in_words_to_anybody(port, user):
+    port.admission.handlers["MESSAGE"] = lambda request, device, now: Reply(202)
+    found = port.ask("MESSAGE", user, from_user="nobody")
+    assert isinstance(found, Reply)
+    assert found.code == 403
+    assert "voice call" in found.reason
+    assert [r.reason for r in port.refusals] == ["emergency-text"]
+    inside = port.admission.decide(replace(request("MESSAGE", "holdfast"), to_tag="t", to_user=user, to_uri=f"sip:{user}@box"), 1.0)
+    assert isinstance(inside, Reply)
+    assert inside.code == 403
 
 
 def test_a_flood_is_met_with_silence_and_forgiven(port):
