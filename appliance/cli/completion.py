@@ -11,6 +11,7 @@ from click.shell_completion import BashComplete, CompletionItem, FishComplete, S
 
 from appliance.control.client import default_data
 from appliance.errors import HoldfastError
+from appliance.site import samples
 from appliance.site.editing import Editor
 from appliance.site.model.site import Site
 from appliance.site.paths import KINDS
@@ -105,6 +106,10 @@ def complete_revision(context: click.Context, _: click.Parameter, incomplete: st
     except (HoldfastError, OSError):
         return []
     return [CompletionItem(str(entry.number), help=entry.comment or None) for entry in entries if str(entry.number).startswith(incomplete)]
+
+
+def complete_sample(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name, help=samples.about(name)) for name in samples.names() if name.startswith(incomplete)]
 
 
 def _extensions(site: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from appliance.cli.in_force import finish
 from appliance.cli.local import Desk, edits
 from appliance.cli.output import moment, print_json
 from appliance.cli.site_edit import edit
-from appliance.cli.site_files import check, export, import_
+from appliance.cli.site_files import check, export, import_, samples_
 from appliance.cli.values import is_secret, typed
 from appliance.site.paths import parse_path
 from appliance.site.text import to_toml
@@ -180,5 +180,5 @@ def discard(desk: Desk, paths: tuple[str, ...]) -> None:
         show_pending(desk.editor.pending(), desk.screen)
 
 
-for command in (edit, import_, export, check):
+for command in (edit, import_, export, samples_, check):
     site.add_command(command)

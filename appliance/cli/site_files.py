@@ -13,11 +13,13 @@ from typing import Any
 import click
 
 from appliance.cli.changes import change_dicts, count, problem_dicts, show_changes, show_pending, show_problems, show_sentences, show_warnings
+from appliance.cli.completion import complete_sample
 from appliance.cli.in_force import finish
 from appliance.cli.local import Desk, edits
 from appliance.cli.output import print_json
 from appliance.cli.passphrase import PASSPHRASE_OPTION, known_passphrase, new_passphrase
 from appliance.errors import HoldfastError, Problem
+from appliance.site import samples
 from appliance.site.document import MAX_BYTES, dump_json, dump_toml, parse_json, read_file
 from appliance.site.sealing import MAGIC, seal, unseal
 from appliance.site.secrets import split
@@ -47,15 +49,18 @@ def check(desk: Desk, file: Path | None) -> None:
 
 @click.command("import")
 @click.argument("file", type=FILE, required=False)
+@click.option("--sample", metavar="NAME", shell_complete=complete_sample, help="A sample site instead of a file (`holdfast site samples`).")
 @click.option("--commit", "at_once", is_flag=True, help="Put it into force at once, or, with any mistake in it, change nothing.")
 @click.option("-m", "--comment", default="", help="Why, for the history; the file's name by default.")
 @click.option("--discard", is_flag=True, help="Drop what was changed and not committed.")
 @PASSPHRASE_OPTION
 @edits
-def import_(desk: Desk, file: Path, at_once: bool, comment: str, discard: bool, passphrase_file: Path | None) -> None:
+def import_(desk: Desk, file: Path | None, sample: str | None, at_once: bool, comment: str, discard: bool, passphrase_file: Path | None) -> None:
     """Make the site file FILE (TOML, JSON or a sealed export) the candidate. Secrets in it go to the vault."""
+    if (file is None) == (sample is None):
+        raise click.UsageError("Name a FILE, or a sample with --sample.")
     editor = desk.editor
-    raw = _read(file, passphrase_file)
+    raw = _read(file, passphrase_file) if file is not None else samples.read(str(sample))
     pending = editor.pending()
     if pending and not discard:
         lost = f"{count(len(pending), 'change')} not committed would be lost"
@@ -64,7 +69,7 @@ def import_(desk: Desk, file: Path, at_once: bool, comment: str, discard: bool, 
     if at_once:
         with desk.slow("Checking the site"):
             try:
-                made = editor.commit(comment or f"imported from {file.name}")
+                made = editor.commit(comment or (f"imported from {file.name}" if file is not None else f"the sample {sample}"))
             except HoldfastError:
                 editor.discard()  # all of the file or nothing of it
                 raise
@@ -77,6 +82,17 @@ def import_(desk: Desk, file: Path, at_once: bool, comment: str, discard: bool, 
         show_changes(changes, desk.screen)
         desk.screen.line("The file is what is in force already." if not changes else "")
         show_pending(changes, desk.screen)
+
+
+@click.command("samples")
+@edits
+def samples_(desk: Desk) -> None:
+    """List sample sites to begin from: `holdfast site import --sample NAME`."""
+    found = {name: samples.about(name) for name in samples.names()}
+    if desk.as_json:
+        print_json({"samples": [{"name": name, "about": about} for name, about in found.items()]})
+    else:
+        desk.screen.table(("Sample", "What it shows"), list(found.items()))
 
 
 @click.command()
@@ -127,7 +143,9 @@ def _checked_file(desk: Desk, file: Path) -> dict[str, Any]:
     known = {*Vault(desk.data).names(number or 0), *secrets, *(problem.path for problem in weak)}
     recordings = [path.stem for path in (desk.data / "media").glob("*.wav")]
     found: dict[str, Any] = run_job("check", {"document": document, "before": before, "media": recordings, "secrets": sorted(known)})
-    return {**found, "problems": [*problem_dicts(weak), *found["problems"]]}
+    # Against nothing, everything is a change.
+    changes = found["changes"] if before is not None else []
+    return {**found, "problems": [*problem_dicts(weak), *found["problems"]], "changes": changes}
 
 
 def _show(desk: Desk, found: dict[str, Any], what: str) -> None:
@@ -136,15 +154,21 @@ def _show(desk: Desk, found: dict[str, Any], what: str) -> None:
     show_warnings(_problems(found["warnings"]), screen)
     if found["problems"]:
         return
+    screen.line(f"{what} is good{_summary(found.get('document'))}.")
     changes = [str(change["sentence"] or change["path"]) for change in found["changes"]]
     if changes:
-        screen.line(f"{what} is good. It changes:")
+        screen.line("It changes:")
         show_sentences(changes, screen)
-    else:
-        screen.line(f"{what} is good, and is what is in force.")
     cases = found["proof"].get("cases")
     if cases:
         screen.line(f"Emergency proof: {cases} calls tried, all leave.")
+
+
+def _summary(document: dict[str, Any] | None) -> str:
+    """What a file holds: `: 6 users, 4 devices, 1 trunk`."""
+    kinds = {"user": "users", "device": "devices", "flow": "flows", "number": "numbers", "trunk": "trunks", "location": "locations"}
+    held = [count(len(document[kind]), word) for word, kind in kinds.items()] if document is not None else []
+    return f": {', '.join(held)}" if held else ""
 
 
 def _problems(shapes: list[dict[str, str]]) -> list[Problem]:
