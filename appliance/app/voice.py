@@ -21,6 +21,9 @@ from appliance.speech.speaker import Speaker
 from appliance.state.writer import StateWriter
 from appliance.types import MailboxId
 
+WARM_AFTER_S = 5.0
+"""Phones that come back after a start, and a commit on the heels of another, go first."""
+
 
 class Voice:
     """`secrets`: the vault's values now. `alarm(code, sentence, hint)`, an empty sentence clears. `flows` are the programs of ordinary calls."""
@@ -36,6 +39,7 @@ class Voice:
         alarm: Callable[[str, str, str], None],
     ) -> None:
         self._data = data
+        self._warming: asyncio.Task[None] | None = None
         self.speaker = Speaker(data / "speech", alarm=lambda sentence, hint: alarm("speech", sentence, hint))
         self.voicemail = Voicemail(data, engine, writer, site, publish)
         self.flows = Flows(
@@ -52,11 +56,24 @@ class Voice:
         """Get the flows of a revision ready, away from the loop, before calls need them."""
         await asyncio.to_thread(self.flows.prepare, snapshot)
 
+    def warm(self, snapshot: Snapshot) -> None:
+        """Speak beforehand, at low priority, what callers of this revision will hear; another revision takes its place."""
+        if self._warming is not None:
+            self._warming.cancel()
+        self._warming = asyncio.get_running_loop().create_task(self._warm(snapshot), name="speech")
+
+    async def _warm(self, snapshot: Snapshot) -> None:
+        await asyncio.sleep(WARM_AFTER_S)
+        for language, texts in (await asyncio.to_thread(self.flows.spoken, snapshot)).items():
+            await self.speaker.warm(texts, language)
+
     async def recover(self) -> None:
         """At start: what a kill left of recordings is brought to an end. Never raises."""
         await self.voicemail.recover()
 
     async def close(self) -> None:
+        if self._warming is not None:
+            self._warming.cancel()
         await self.speaker.close()
         await self.voicemail.close()
 

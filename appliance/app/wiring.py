@@ -187,6 +187,7 @@ class Box:
         await self.endpoint.ask(self._put_in_force, rules, limits)
         self.trunks.apply(self.snapshot, self.settings.bind)
         self.mwi.site_changed()
+        self.voice.warm(made.snapshot)
 
     def _put_in_force(self, rules: Rules, limits: Limits) -> None:
         registrar = self.registrations.registrar
@@ -336,6 +337,7 @@ class Box:
 
     async def _show_messages(self) -> None:
         """What a kill left of recordings is brought to an end, and the lamps show what there is."""
+        self.voice.warm(self.snapshot)
         await self.voice.recover()
         for mailbox in tuple(self.snapshot.site.mailboxes):
             try:

@@ -8,6 +8,7 @@ from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo
 
 from appliance.callflow.graph import BrokenFlow, Graph, compile
+from appliance.callflow.words import fixed
 from appliance.site.model.flows import Flow, Step
 from appliance.site.model.site import house_flow
 from appliance.site.snapshot import Snapshot
@@ -34,6 +35,21 @@ class Library:
             flow = self.snapshot.site.flows.get(name)
             self._graphs[name] = None if flow is None else _compiled(name, flow)
         return self._graphs[name]
+
+    def spoken(self) -> dict[str, list[str]]:
+        """What the flows and the box itself say whoever calls, by language: to be made before anybody waits for it. Nothing where nothing ever speaks."""
+        site = self.snapshot.site
+        own = site.language
+        sentences, voice = fixed(own)
+        speaks = site.mailboxes or len(site.flows) > 1 or any(not user.flow for user in site.users.values())
+        found: dict[str, list[str]] = {voice: list(sentences)} if speaks else {}
+        for name in site.flows:
+            graph = self.flow(name)
+            for place in graph.places.values() if graph is not None else ():
+                for text, language in place.node.says(place.settings):
+                    if "{" not in text:
+                        found.setdefault(language or own, []).append(text)
+        return found
 
 
 def _zone(name: str) -> tzinfo:

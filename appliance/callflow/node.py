@@ -95,6 +95,11 @@ class Node(ABC, Generic[S]):
         del settings, site
         yield from ()
 
+    def says(self, settings: S) -> Iterator[tuple[str, str]]:
+        """(text, language) of what the step speaks, to be made before anybody calls; language "": the site's."""
+        del settings
+        yield from ()
+
     def describe(self) -> dict[str, Any]:
         """The kind as data, for forms and help."""
         return {"type": self.kind, "title": self.title, "help": self.help, "settings": self.settings.model_json_schema()}

@@ -40,6 +40,10 @@ class Flows:
         library.compile_all()
         self._keep(library)
 
+    def spoken(self, snapshot: Snapshot) -> dict[str, list[str]]:
+        """What a prepared revision says whoever calls: language -> texts. May wait for the disk."""
+        return self._for(snapshot).spoken()
+
     def dialling(self, user: UserId | None) -> Program:
         """A user's flow (rows E5, E6); a device without owner dials by the house flow (K2)."""
         return self._program(lambda library: _dialling(library, user))

@@ -152,6 +152,13 @@ def phrase(language: str, key: str, **holes: str | int) -> tuple[str, str]:
     return words[key].format(hash=words["hash"], **holes), voice
 
 
+def fixed(language: str) -> tuple[tuple[str, ...], str]:
+    """Every sentence that is always the same, and the voice for them."""
+    _, voice = phrase(language, "goodbye")
+    words = WORDS.get(voice) or WORDS[voice.partition("-")[0]]
+    return tuple(phrase(language, key)[0] for key, text in words.items() if text.endswith(".") and "{" not in text.replace("{hash}", "")), voice
+
+
 def when(language: str, at: datetime, now: datetime) -> str:
     """`at` as a person says it; both in the same time zone."""
     time = f"{at:%H:%M}"

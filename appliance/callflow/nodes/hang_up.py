@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -32,6 +33,10 @@ class HangUp(Node[HangUpSettings]):
 
     def exits(self, settings: HangUpSettings) -> tuple[Exit, ...]:
         return ()
+
+    def says(self, settings: HangUpSettings) -> Iterator[tuple[str, str]]:
+        if settings.say is not None:
+            yield settings.say, ""
 
     async def run(self, run: Run, settings: HangUpSettings) -> Way:
         if settings.say is not None:

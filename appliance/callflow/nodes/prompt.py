@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
@@ -65,6 +66,10 @@ class Prompt(Node[PromptSettings]):
             Exit(TIMEOUT, "nothing pressed", required=True, paced=True),
             Exit(INVALID, "another key", instead=TIMEOUT, paced=True),
         )
+
+    def says(self, settings: PromptSettings) -> Iterator[tuple[str, str]]:
+        if settings.text is not None:
+            yield settings.text, ""
 
     async def run(self, run: Run, settings: PromptSettings) -> Way:
         recording = await run.recording(settings.audio) if settings.audio is not None else None

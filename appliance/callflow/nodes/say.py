@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -45,6 +46,9 @@ class Say(Node[SaySettings]):
     async def run(self, run: Run, settings: SaySettings) -> Way:
         await run.play(await run.speech(settings.text, settings.language or ""))
         return "next"
+
+    def says(self, settings: SaySettings) -> Iterator[tuple[str, str]]:
+        yield settings.text, settings.language or ""
 
     async def text(self, run: TextRun, settings: SaySettings) -> Way:
         await run.reply(settings.text)
