@@ -136,12 +136,15 @@ class Call:
         return any(got.message.call_id == self.call_id and got is not self.incoming for got in self.carrier.requests(method))
 
     def request(self, method: str, *, headers: Headers = (), body: str = "", content_type: str = "application/sdp", timeout_s: float = 5.0) -> Message | None:
-        """A request within the dialog; its final reply (an INVITE's 2xx is acknowledged), None when silent."""
+        """A request within the dialog; its final reply (an INVITE's is acknowledged), None when silent."""
         self.cseq += 1
         data = self._in_dialog(method, self.cseq, headers=headers, body=body, content_type=content_type)
         reply = self.carrier.transact(data, self.target, self.transport, timeout_s=timeout_s)
-        if method == "INVITE" and reply and reply.status < 300:
-            self._acknowledge(self.cseq)
+        if method == "INVITE" and reply:
+            if reply.status < 300:
+                self._acknowledge(self.cseq)
+            else:
+                self._acknowledge_refusal(reply, data)
         return reply
 
     def hangup(self) -> Message | None:
@@ -247,11 +250,11 @@ class Call:
         assert reply.status < 300, f"{self._dialled} answered {reply.start}"
         return self
 
-    def _acknowledge_refusal(self, reply: Message) -> None:
-        sent = parse(self._data)
+    def _acknowledge_refusal(self, reply: Message, data: bytes = b"") -> None:
+        sent = parse(data or self._data)
         lines = [("Via", sent.header("via")), ("Max-Forwards", "70"), ("From", sent.header("from")), ("To", reply.header("to"))]
         lines += [("Call-ID", self.call_id), ("CSeq", f"{sent.cseq[0]} ACK")]
-        self.carrier.send(build(f"ACK {self._dialled} SIP/2.0", lines), self.target, self.transport)
+        self.carrier.send(build(f"ACK {sent.uri} SIP/2.0", lines), self.target, self.transport)
 
     def cancel(self) -> Message | None:
         """CANCEL the outgoing INVITE; the reply to the CANCEL."""

@@ -48,6 +48,22 @@ def test_digits_in_early_media(bare, opened, method: str) -> None:
     assert not leg.news("Answered")
 
 
+def test_digits_in_the_plainest_info(bare, opened) -> None:
+    """application/dtmf: the key alone, or its number as an event."""
+    box = bare()
+    carrier: Carrier = opened.enter_context(Carrier())
+    call = carrier.call(box.uri("900"), box.sip, from_uri=box.uri("201"), user="201", secret=secret(201)).sign_in()
+    leg = box.incoming()
+    leg.do("answer")
+    call.wait_answer()
+    codes = [
+        call.request("INFO", body=body, content_type="application/dtmf").status for body in ("5", "*\r\n", " 7", "11", "d", "16", "x", "\0\0\0\0\0\0\0\0\0\0")
+    ]
+    assert codes == [200, 200, 200, 200, 200, 400, 400, 400]
+    wait_until(lambda: leg.digits == "5*7#D", 5, "the digits")
+    assert {e["method"] for e in leg.news("Digit")} == {"info"}
+
+
 def test_digits_of_baresip(bare, opened, tmp_path) -> None:
     box = bare()
     phone: Baresip = opened.enter_context(Baresip(tmp_path / "b"))

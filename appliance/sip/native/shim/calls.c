@@ -244,6 +244,25 @@ int hf_calls_used(void)
     return n;
 }
 
+/* ---- a digit as some phones send it: INFO with application/dtmf, which pjsua leaves unanswered (application/dtmf-relay it takes) */
+
+static pj_bool_t digit_in_dialog(pjsip_rx_data *rd)
+{
+    static const char numbers[] = "0123456789*#ABCD"; pjsip_msg_body *b = rd->msg_info.msg->body; const char *p; pjsua_call *c; long n; char text[8];
+    if (pj_strcmp2(&rd->msg_info.msg->line.req.method.name, "INFO") || !b || !b->len || pj_stricmp2(&b->content_type.type, "application") || pj_stricmp2(&b->content_type.subtype, "dtmf")) return PJ_FALSE;
+    c = call_of(pjsip_ua_find_dialog(&rd->msg_info.cid->id, &rd->msg_info.to->tag, &rd->msg_info.from->tag, PJ_FALSE));
+    if (!c || c->hanging_up || !c->inv) return PJ_FALSE;
+    snprintf(text, sizeof text, "%.*s", (int)b->len, (char*)b->data);
+    for (p = text; *p == ' '; p++) ;
+    n = isdigit((unsigned char)*p) ? strtol(p, NULL, 10) : -1;            /* events 10 to 15 are the keys beside the digits */
+    if (n > 15 || (n < 0 && !(*p && strchr(numbers, toupper((unsigned char)*p))))) pjsip_endpt_respond(pjsua_get_pjsip_endpt(), &hook_mod, rd, 400, NULL, NULL, NULL, NULL);
+    else {
+        ev_push(HF_EV_DIGIT, c->index, (n < 0 ? toupper((unsigned char)*p) : numbers[n]) | 0x100, 100);
+        pjsip_endpt_respond(pjsua_get_pjsip_endpt(), &hook_mod, rd, 200, NULL, NULL, NULL, NULL);
+    }
+    return PJ_TRUE;
+}
+
 /* ---- REFER received: pjsua would dial the target by itself; here the session decides */
 
 static pj_bool_t refer_in_dialog(pjsip_rx_data *rd)
