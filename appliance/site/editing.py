@@ -224,6 +224,7 @@ class Editor:
             pending = (*diff(look.document, look.candidate.document), *self._hidden(look))
             dropped = _at(pending, paths) if paths else pending
             names = {change.path for change in dropped if change.hidden}
+            self._place.vault.prune(look.revision.number)  # what a commit that was cut short promoted is staged again, and may go
             self._place.vault.unstage([name for name in self._place.vault.staged() if not paths or name in names or _gone_with(name, dropped)])
             if len(dropped) == len(pending):
                 self._place.candidates.clear()

@@ -167,7 +167,7 @@ def test_rescue_runs_the_last_revision_that_ran_well(box: BoxMaker, people: tupl
     # What the engine does by itself once a revision has run for a minute.
     SiteStore(running.data / "site").mark_good(1)
     del site["devices"]["phone-202"]
-    assert running.load(site | {"name": "Bad"})["revision"] == 2
+    assert running.load(site | {"name": "Bad"}) == 2
     assert register(running, callee, "202").status == 403
     for _ in range(3):
         pid = running.kill9()

@@ -121,6 +121,21 @@ def test_a_commit_counts_whole_or_not_at_all(pattern: Path, tmp_path: Path) -> N
     assert [name for name, *_ in found] == sorted((name for name, *_ in found), reverse=True)
 
 
+def test_what_a_kill_left_pending_can_be_discarded(pattern: Path, tmp_path: Path) -> None:
+    count = writes_of(pattern, lambda: Editor(shutil.copytree(pattern, tmp_path / "whole"), "tester").commit())
+    for stop in range(count):
+        folder = shutil.copytree(pattern, tmp_path / f"stop-{stop}")
+        writes_of(folder, lambda folder=folder: Editor(folder, "tester").commit(), stop)  # type: ignore[misc]
+        if state(folder)[0] == "New":
+            return
+        editor = Editor(folder, "after")
+        editor.discard()
+        assert state(folder) == ("Test site", 2, False, False, OLD)
+        editor.set("name", "Else")
+        editor.commit()
+        assert state(folder)[4] == OLD
+
+
 def test_an_unconfirmed_commit_is_never_in_force_without_its_deadline(pattern: Path, tmp_path: Path) -> None:
     found = killed_everywhere(pattern, tmp_path, lambda editor: editor.commit("killed", 5))
     assert set(found) == {("Test site", 2, True, False, OLD), ("New", 3, False, True, NEW)}
