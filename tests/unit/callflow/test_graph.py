@@ -93,6 +93,7 @@ def test_the_flow_every_site_has_is_right() -> None:
         (flow(("a", "dial", {"targets": []}, {})), "steps.a.settings.targets", "is empty", "write at least 1"),
         (flow(("a", "dial", {"targets": [{"extension": "999"}]}, {})), "steps.a.settings.targets[0].extension", 'there is no extension "999"', "there is"),
         (flow(("a", "dial", {"targets": [{"number": "9911"}]}, {})), "steps.a.settings.targets[0].number", "9911 is an emergency number", "people call it"),
+        (flow(("a", "dial", {"targets": [{"number": "911"}]}, {})), "steps.a.settings.targets[0].number", "911 is an emergency number", "people call it"),
         (flow(("a", "dial", {"targets": [{"number": "call me"}]}, {})), "steps.a.settings.targets[0].number", "is not a number that can be dialled", ""),
     ],
 )  # fmt: skip

@@ -75,7 +75,7 @@ def test_answer_answers_before_anything_is_heard() -> None:
 
 def menu(**settings: Any) -> dict[str, Any]:
     asked = {"text": "Menu", "choices": ["1", "2xx", "*"], "tries": 2, **settings}
-    exits = {choice: choice.replace("*", "star") for choice in asked["choices"]} or {"entered": "entered"}
+    exits = {choice: choice.replace("*", "star").replace("#", "hash") for choice in asked["choices"]} or {"entered": "entered"}
     ends = [(name, "say", {"text": f"{name} {{digits}}"}, {}) for name in (*exits.values(), "timeout", "invalid")]
     return flow(("menu", "prompt", asked, {**exits, "timeout": "timeout", "invalid": "invalid"}), *ends)
 
@@ -96,6 +96,10 @@ def menu(**settings: Any) -> dict[str, Any]:
 )
 def test_a_menu(keys: str, at_s: float, said: list[str]) -> None:
     assert called(menu(), lambda port: port.press(keys, at_s)).said == said
+
+
+def test_the_hash_key_can_be_a_choice() -> None:
+    assert called(menu(choices=["#"]), lambda port: port.press("#", 1.0)).said == ["Menu", "hash #"]
 
 
 def test_a_menu_without_barge_in_ignores_keys_pressed_early() -> None:

@@ -92,6 +92,13 @@ def test_of_several_targets_only_follow_me_counts() -> None:
     assert store.boxes == {} and port.ended == NO_ANSWER
 
 
+@pytest.mark.row("E12")
+def test_a_user_who_is_a_flow_has_no_forwarding() -> None:
+    night = {"name": "Night", "extension": "500", "mode": "flow", "flow": "night", "forwarding": {"follow_me": [{"user": "kim"}], "follow_me_on": True}}
+    port = dialled("500", {}, [Connected()], users={"night": night}, flows={"night": flow(("end", "hang-up", {}, {}))})
+    assert port.rang == [OWN]
+
+
 def test_two_people_who_forward_to_each_other_come_to_an_end() -> None:
     users = {
         "lee": {"name": "Lee", "extension": "207", "forwarding": {"no_answer": [{"user": "kim"}], "voicemail": False}},

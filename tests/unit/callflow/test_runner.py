@@ -208,16 +208,19 @@ def test_a_call_keeps_the_revision_it_began_with_and_the_next_has_the_new_one() 
     flows = Flows(services())
     flows.prepare(old)
 
-    async def main() -> tuple[list[str], list[str]]:
+    async def main() -> tuple[list[str], list[str], list[str]]:
         first, second = FakePort(old, DANA, "207"), FakePort(new, DANA, "207")
         calls = asyncio.gather(serve(flows.dialling(DANA.user), first), asyncio.sleep(1.0))
         await asyncio.sleep(0.5)
         flows.prepare(new)
         await serve(flows.dialling(DANA.user), second)
         await calls
-        return first.said, second.said
+        # The new one is ready, and not yet in force.
+        third = FakePort(old, DANA, "207")
+        await serve(flows.dialling(DANA.user), third)
+        return first.said, second.said, third.said
 
-    assert run_virtually(main()) == (["(welcome)", "old"], ["(welcome)", "new"])
+    assert run_virtually(main()) == (["(welcome)", "old"], ["(welcome)", "new"], ["(welcome)", "old"])
 
 
 EVERYTHING = flow(

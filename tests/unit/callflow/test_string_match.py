@@ -62,6 +62,11 @@ def test_any_expression_is_taken_or_refused_with_a_sentence(text: str) -> None:
         assert str(error)
 
 
+def test_an_expression_that_takes_too_much_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match="too large"):
+        expression(r"\pL{50}")
+
+
 def test_no_expression_can_hold_the_box_up() -> None:
     began = time.process_time()
     Case(exit="x", kind="regex", value="(a|aa|a?)+$").fits("a" * 4000 + "!")
