@@ -14,6 +14,7 @@ from appliance.app.restart import restart
 from appliance.app.tracing import trace_result
 from appliance.app.trunk_rows import not_armed, trunk_rows
 from appliance.app.voicemail_rpc import voicemail_methods
+from appliance.calls.session import Session
 from appliance.control import shapes
 from appliance.control.server import Peer
 from appliance.errors import NotFound
@@ -71,11 +72,11 @@ def methods(box: Box) -> Mapping[str, Handler]:
         }  # fmt: skip
 
     async def history(params: dict[str, Any], _: Peer) -> shapes.HistoryResult:
-        rows = await box.loop.run_in_executor(None, box.history, params["limit"])
+        rows = await box.loop.run_in_executor(None, box.history, params["limit"], params["before"])
         return {
             "calls": [
                 {
-                    "id": r.session, "direction": r.direction, "from_number": r.caller, "from_name": r.caller_name, "to_number": r.called,
+                    "id": r.session, "serial": r.serial, "direction": r.direction, "from_number": r.caller, "from_name": r.caller_name, "to_number": r.called,
                     "started_unix_s": r.started_unix_s, "talk_s": r.talk_s, "outcome": r.outcome, "code": r.code, "trunk": r.trunk,
                     "dialled": r.dialled, "user": r.user, "path": list(r.path),
                 }
@@ -89,6 +90,19 @@ def methods(box: Box) -> Mapping[str, Handler]:
             raise NotFound(f"No call {params['call']} is up", "`holdfast calls` lists the calls and their ids")
         call.drop(f"by the control socket (uid {peer.uid})")
         return {"call": params["call"]}
+
+    async def originate(params: dict[str, Any], peer: Peer) -> shapes.OriginateResult:
+        call = box.router.originate(params["extension"], params["to"])
+        log.info("call %s from %s to %s was begun by the control socket (uid %d)", call, params["extension"], params["to"], peer.uid)
+        return {"call": call}
+
+    async def transfer(params: dict[str, Any], peer: Peer) -> shapes.TransferResult:
+        call = box.context.live.get(params["call"])
+        if not isinstance(call, Session):
+            raise NotFound(f"No call {params['call']} is up", "`holdfast calls` lists the calls and their ids")
+        call.hand_over(params["to"], params["by"])
+        log.info("call %s is transferred to %s by the control socket (uid %d)", call.id, params["to"], peer.uid)
+        return {"call": call.id}
 
     async def trace(params: dict[str, Any], _: Peer) -> shapes.TraceResult:
         return await trace_result(box, params["selector"], params["limit"])
@@ -121,7 +135,7 @@ def methods(box: Box) -> Mapping[str, Handler]:
 
     return {
         "status": status, "registrations": registrations, "devices.sign-in": sign_in, "calls": calls, "calls.history": history,
-        "calls.hangup": hangup, "trace": trace, "box.restart": box_restart,
+        "calls.hangup": hangup, "calls.originate": originate, "calls.transfer": transfer, "trace": trace, "box.restart": box_restart,
         "site.activate": activate, "secrets.changed": secrets_changed,
         "emergency.test": test, "emergency.notices": notices, "emergency.acknowledge": acknowledge,
         **voicemail_methods(box.voice.voicemail),

@@ -260,9 +260,9 @@ class Box:
 
         self.loop.call_soon_threadsafe(tell)
 
-    def history(self, limit: int) -> tuple[CallRecord, ...]:
-        """The newest call records (in an executor thread)."""
-        return CallsRepository(self.engine).recent(limit) if self.engine is not None else ()
+    def history(self, limit: int, before: int = 0) -> tuple[CallRecord, ...]:
+        """The newest call records, or those before the one with that serial (in an executor thread)."""
+        return CallsRepository(self.engine).recent(limit, before or None) if self.engine is not None else ()
 
     def _record(self, cdr: Cdr) -> None:
         if self.writer is not None:

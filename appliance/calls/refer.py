@@ -11,6 +11,7 @@ from appliance.calls.dials import Calling, plan_for, to_extension
 from appliance.calls.plan import Branch, Outcome, Plan, Stage
 from appliance.calls.route import ToCallBack, ToEmergency, ToExtension, route
 from appliance.calls.transfer import Transfer
+from appliance.errors import HoldfastError
 from appliance.sip.api import Dial, Invite, Origin, TransferRequested
 from appliance.types import SessionId, TrunkId
 
@@ -19,6 +20,11 @@ PSAP_RING_S = 60.0
 
 NO_DIALOG = Outcome(481, "Call/Transaction Does Not Exist", "refused")
 NOT_YOURS = Outcome(403, "Not Your Call", "refused")
+
+
+def by_a_person(number: str) -> HoldfastError:
+    """Why no program may bring anybody to an emergency number: a dispatcher must reach who called."""
+    return HoldfastError(f"{number} is an emergency number", "a person at a phone dials it: no program does", code="emergency-number")
 
 
 @dataclass(frozen=True, slots=True)

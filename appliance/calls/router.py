@@ -14,11 +14,15 @@ from appliance.calls.core import CallCore
 from appliance.calls.dials import Calling, plan_for
 from appliance.calls.emergency_call import EmergencyCall
 from appliance.calls.emergency_context import EmergencyContext
+from appliance.calls.originate import OriginatedCall
 from appliance.calls.plan import Outcome, Plan
 from appliance.calls.program import Program
-from appliance.calls.route import Incoming, Refused, Route, ToCallBack, ToEmergency, ToExtension, ToFlow, ToMailbox, ToOutside, route
+from appliance.calls.refer import by_a_person
+from appliance.calls.route import Incoming, Refused, Route, ToCallBack, ToEmergency, ToExtension, ToFlow, ToMailbox, ToOutside, meant_by, reach, route
 from appliance.calls.session import Session
+from appliance.errors import HoldfastError, NotFound
 from appliance.sip.api import Invite, Leg, Origin
+from appliance.types import SessionId
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +61,32 @@ class Router:
         """Bring the owner of `leg` to the emergency services."""
         self._spawn(EmergencyCall(self._context, self._emergency, leg, invite, self.start_emergency))
 
+    def originate(self, extension: str, to: str) -> SessionId:
+        """Ring the phones of `extension`; whoever picks up calls `to`, as if dialled there. The call's id, at once. Raises NotFound, HoldfastError."""
+        context = self._context
+        snapshot = context.snapshot()
+        entry = snapshot.extensions.get(extension)
+        if entry is None or not entry.devices:
+            raise NotFound(f"No device has the extension {extension}", "`holdfast registrations` lists the extensions")
+        if self._emergency.recogniser().match(to if to.lower().startswith("urn:") else f"sip:{to}", "urn" if to.lower().startswith("urn:") else "sip", to):
+            raise by_a_person(to)
+        if self._overloaded():
+            raise HoldfastError("No line is free for another call", "try again when a call has ended", code="congestion")
+        caller = Caller(entry.extension, entry.name, user=entry.user)
+        own = reach(entry, Caller(""), snapshot, context.view())
+        if not isinstance(own, ToExtension):
+            reason = own.outcome.reason if isinstance(own, Refused) else "it has no phone"
+            raise HoldfastError(f"{extension} cannot be rung: {reason}", "`holdfast registrations` shows which phones are there", code="unreachable")
+        found = meant_by(to, caller, snapshot, context.view())
+        if isinstance(found, ToEmergency):
+            raise by_a_person(to)
+        outside = isinstance(found, ToOutside)
+        call = OriginatedCall(
+            context, own, to, direction="outgoing" if outside else "internal", about=_about(found, to), start_emergency=self.start_emergency
+        )
+        self._spawn(call)
+        return call.id
+
     def _take(self, leg: Leg) -> None:
         invite = leg.invite
         if invite is None:
@@ -89,7 +119,7 @@ class Router:
             case _:
                 # What a phone dials is its user's flow's affair (row E5); what it means in this house is only what displays begin with.
                 job = context.programs().dialling(caller.user)
-        direction, about = _direction(invite, outside=isinstance(found, ToOutside)), _about(found, invite)
+        direction, about = _direction(invite, outside=isinstance(found, ToOutside)), _about(found, invite.uri_user)
         self._spawn(Session(context, leg, invite, caller, job, direction=direction, about=about, start_emergency=self.start_emergency, emergency=emergency))
 
     def _overloaded(self) -> bool:
@@ -130,7 +160,7 @@ class Router:
         task.add_done_callback(self._tasks.discard)
 
 
-def _about(found: Route, invite: Invite) -> tuple[str, str]:
+def _about(found: Route, dialled: str) -> tuple[str, str]:
     """Number and name of whom the call is for, as far as that shows before anything is done."""
     match found:
         case ToExtension(extension, name):
@@ -138,8 +168,8 @@ def _about(found: Route, invite: Invite) -> tuple[str, str]:
         case ToOutside(number) | Incoming(number):
             return number, ""
         case ToFlow(_, name) | ToMailbox(_, name):
-            return invite.uri_user, name
-    return invite.uri_user, ""
+            return dialled, name
+    return dialled, ""
 
 
 def _direction(invite: Invite, *, outside: bool) -> Direction:

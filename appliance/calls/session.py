@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from appliance.calls.attempt import Attempt
-from appliance.calls.caller import Caller
+from appliance.calls.caller import Caller, sip_uri
 from appliance.calls.cdr import CallRecord, Direction
 from appliance.calls.context import CallContext
 from appliance.calls.core import CallCore, Party
@@ -18,10 +18,11 @@ from appliance.calls.live import CallState, LiveCall
 from appliance.calls.plan import GONE, NO_ANSWER, Branch, Outcome, Plan
 from appliance.calls.port import CallPort
 from appliance.calls.program import Program, RingTarget
-from appliance.calls.refer import NO_DIALOG, NOT_YOURS, EmergencyTarget, Onward, blind_target, codecs_of, psap_target, recall_plan
+from appliance.calls.refer import NO_DIALOG, NOT_YOURS, EmergencyTarget, Onward, blind_target, by_a_person, codecs_of, psap_target, recall_plan
 from appliance.calls.ring import Asking, Ringing, Rings, ring
 from appliance.calls.route import ToEmergency
 from appliance.calls.transfer import Transfer, TransferState, parse_replaces
+from appliance.errors import HoldfastError
 from appliance.events.calls import CallAnswered, CallStarted
 from appliance.sip.api import Answered, Digit, Ended, Invite, Leg, MediaChanged, MediaStats, News, TransferRequested
 from appliance.site.snapshot import Snapshot
@@ -313,10 +314,11 @@ class Session(CallCore):
             self._leave_sender(transfer)
             self.near, self.far = waiting, None
             self._change("taken by a flow", CallState.UP)
-        if waiting.confirmed:
+        if not waiting.confirmed:
+            waiting.leg.answer()
+            waiting.confirmed = True
+        elif self.answered is not None:
             return
-        waiting.leg.answer()
-        waiting.confirmed = True
         self._up(self._plan.callee, None)
 
     def to_emergency(self, port: CallPort, target: ToEmergency) -> None:
@@ -428,6 +430,33 @@ class Session(CallCore):
         else:
             self._blind(transfer)
 
+    def hand_over(self, to: str, by: str = "") -> None:
+        """Transfer the other party to `to`, as the phone of a party would without asking first. `by`: which party, by its number or device; "": the one who
+        was called, else the one who called. A party from outside cannot. Raises HoldfastError; what becomes of it later is seen in the call.
+        """
+        sender = self._hander(by)
+        kept = self._other(sender)
+        if kept is None or self.state is not CallState.UP:
+            raise HoldfastError(f"The call {self.id} is not between two who talk", "wait until it is answered and no transfer is under way", code="not-up")
+        request = TransferRequested(sip_uri(to, self._context.snapshot().realm), to)
+        transfer = Transfer(self.call_id, sender, kept, request, by_phone=False)
+        target = blind_target(self._context, self.id, self.invite, transfer)
+        if isinstance(target, EmergencyTarget):
+            raise by_a_person(to)
+        transfer.accept()
+        self._send_on(transfer, target)
+        self._nudge()
+
+    def _hander(self, by: str) -> Party:
+        if self.emergency:
+            raise HoldfastError("An emergency call cannot be transferred", "the emergency centre alone moves it", code="emergency")
+        ours = [party for party in (self.far, self.near) if party is not None and party.device is not None and self._may_refer(party)]
+        found = next((party for party in ours if not by or by in {party.number, party.device}), None)
+        if found is None:
+            who = f"{by} takes no part in the call {self.id}" if by else f"None of our phones takes part in the call {self.id}"
+            raise HoldfastError(who, "only a phone of this site that is in a call can transfer it", code="not-a-party")
+        return found
+
     def _may_refer(self, sender: Party) -> bool:
         # A carrier must not steer our calls; in an emergency it is the other way round: only the emergency centre may.
         return (sender.trunk is not None) == self.emergency
@@ -440,7 +469,12 @@ class Session(CallCore):
             target = blind_target(self._context, self.id, self.invite, transfer)
         if isinstance(target, EmergencyTarget):
             self._to_emergency(transfer, target.invite)
-            return
+        else:
+            self._send_on(transfer, target)
+
+    def _send_on(self, transfer: Transfer, target: Plan | Onward) -> None:
+        """Reach the target for the one who is kept."""
+        sender, kept = transfer.sender, transfer.kept
         self._notes.append(f"transfer by {sender.number or sender.trunk} to {transfer.request.target_user}")
         self._transfer = transfer
         if kept.held:

@@ -44,18 +44,23 @@ class TransferState(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Transfer:
-    """A transfer in progress: who asked, who is kept, and where it goes. The sender is told by NOTIFY as long as it is there."""
+    """A transfer in progress: who asked, who is kept, and where it goes. The sender is told by NOTIFY as long as it is there.
+
+    `by_phone` False: somebody asked in the sender's place (the API), so its phone, which sent no REFER, is told nothing.
+    """
 
     call_id: str
     sender: Party
     kept: Party
     request: TransferRequested
     sender_there: bool = True
+    by_phone: bool = True
     state: TransferState = TransferState.ACCEPTED
 
     def accept(self) -> None:
         """202, and the first NOTIFY that RFC 3515 section 2.4.4 demands at once."""
-        self.sender.leg.accept_transfer(202)
+        if self.by_phone:
+            self.sender.leg.accept_transfer(202)
         self._notify(100, "Trying", final=False)
         self._change("accepted", TransferState.TRYING)
 
@@ -84,7 +89,7 @@ class Transfer:
         self.sender_there = False
 
     def _notify(self, code: int, reason: str, *, final: bool) -> None:
-        if self.sender_there:
+        if self.sender_there and self.by_phone:
             self.sender.leg.notify_transfer(code, reason, final)
 
     def _change(self, event: str, new: TransferState) -> None:

@@ -179,11 +179,29 @@ class SignInParams(Params):
 
 class HistoryParams(Params):
     limit: int = Field(default=50, ge=1, le=1000)
+    before: int = Field(default=0, ge=0, le=2**63 - 1)
+    """The `serial` of the last call seen, for those before it; 0: the newest."""
 
 
 class HangupParams(Params):
     call: str = Field(min_length=1, max_length=200)
     """A session id."""
+
+
+DIALLED = r"^[A-Za-z0-9*#+.:_-]{1,64}$"
+"""What can be dialled: digits with what people write between them, a SIP user name, a service URN."""
+
+
+class OriginateParams(Params):
+    extension: str = Field(min_length=1, max_length=64)
+    """Whose phones ring first."""
+    to: str = Field(pattern=DIALLED)
+
+
+class TransferParams(HangupParams):
+    to: str = Field(pattern=DIALLED)
+    by: str = Field(default="", max_length=64)
+    """The number or device of the party that transfers the other; empty: who was called, else who called."""
 
 
 class TraceParams(Params):
@@ -251,6 +269,8 @@ METHODS = _table(
     Method("calls"),
     Method("calls.history", HistoryParams),
     Method("calls.hangup", HangupParams),
+    Method("calls.originate", OriginateParams),
+    Method("calls.transfer", TransferParams),
     Method("trace", TraceParams),
     Method("site.activate", timeout_s=60.0),
     Method("secrets.changed"),

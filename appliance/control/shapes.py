@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal
+
+from typing_extensions import TypedDict  # that of `typing` has no schema before Python 3.12, and the API's description is made of these
 
 
 class HelloResult(TypedDict):
@@ -81,7 +83,10 @@ class UnconfirmedShape(TypedDict):
 
 
 class StatusResult(TypedDict):
-    """`unconfirmed` None: what is in force stays. `mode`: "normal" or "rescue" (then `rescue_reason`). `addresses` like `udp:192.168.1.5:5060`. `missing`: features this build lacks."""
+    """`unconfirmed` None: what is in force stays. `mode`: "normal" or "rescue" (then `rescue_reason`). `addresses` like `udp:192.168.1.5:5060`.
+
+    `missing`: features this build lacks.
+    """
 
     version: str
     pid: int
@@ -177,9 +182,13 @@ class CallsResult(TypedDict):
 
 
 class PastCallShape(TypedDict):
-    """A call detail record. `outcome`: "answered" or why not: "busy", "no-answer", "declined"… `path`: the steps of flows and what else happened, in order."""
+    """A call detail record. `outcome`: "answered" or why not: "busy", "no-answer", "declined"… `path`: the steps of flows and what else happened, in order.
+
+    `serial` rises with every record.
+    """
 
     id: str
+    serial: int
     direction: str
     from_number: str
     from_name: str
@@ -199,6 +208,16 @@ class HistoryResult(TypedDict):
 
 
 class HangupResult(TypedDict):
+    call: str
+
+
+class OriginateResult(TypedDict):
+    """`call`: the id of the call that begins now."""
+
+    call: str
+
+
+class TransferResult(TypedDict):
     call: str
 
 
