@@ -89,7 +89,7 @@ def _claim(id: str, name: str, password: str) -> Response:
     begin(account)
     # The account holds already; from the next commit on it is the site's own.
     try:
-        place().editor(account.id).set(f"administrators.{id}", {"name": name, "role": "administrator", "password": password})
+        place().editor(account.author).set(f"administrators.{id}", {"name": name, "role": "administrator", "password": password})
     except HoldfastError as error:
         log.error("the first administrator could not be put into the site: %s", error)
     return redirect(_first_page(), 303)

@@ -42,6 +42,11 @@ class Account:
         """What is typed as user name."""
         return self.id.partition(".")[2]
 
+    @property
+    def author(self) -> str:
+        """How the history names whoever changed something."""
+        return f"{self.name} ({self.key})"
+
 
 class Accounts:
     """Read anew whenever the site or the vault changed. Raises StateError as `Place` does."""

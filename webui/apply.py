@@ -8,10 +8,11 @@ import time
 
 from flask import Blueprint, Flask, g, redirect, render_template, request, url_for
 from flask_babel import format_datetime
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from werkzeug.wrappers import Response
 
 from appliance.errors import Conflict, ControlError, DocumentError, HoldfastError
+from appliance.site.diff import Change
 from appliance.site.editing import Checked, Committed
 from webui.engine import State, engine
 from webui.guard import current
@@ -31,6 +32,7 @@ ACTIVATE_S = 10.0
 def set_up(app: Flask) -> None:
     app.register_blueprint(apply)
     app.jinja_env.globals.update(pending=pending, waiting=waiting)
+    app.jinja_env.filters["told"] = told
 
 
 def pending() -> Pending | None:
@@ -52,6 +54,15 @@ def waiting() -> object:
 def bar(_: State) -> Markup:
     """The bar at the bottom, as everybody sees it who may change things."""
     return Markup(render_template("bar.html", pending=pending(), waiting=waiting(), ago=ago))  # noqa: S704  (a template's output)
+
+
+def told(change: Change) -> Markup:
+    """A change's sentence, the old value struck."""
+    subject, colon, rest = change.sentence.partition(": ")
+    before, arrow, after = rest.partition(" -> ")
+    if not (colon and arrow):
+        return escape(change.sentence[:1].upper() + change.sentence[1:])
+    return Markup('<b>{}</b> <span class="old">{}</span> → {}').format(subject[:1].upper() + subject[1:], before, after)
 
 
 def ago(unix_s: float) -> str:
@@ -84,7 +95,7 @@ def checks() -> str:
 
 def _check() -> Checked | HoldfastError:
     try:
-        return place().editor(current().id).check()
+        return place().editor(current().author).check()
     except HoldfastError as error:
         return error
 
@@ -95,7 +106,7 @@ def commit() -> Response | tuple[str, int]:
     chosen = int(minutes) if re.fullmatch(r"[0-9]{1,4}", minutes) and int(minutes) in MINUTES else MINUTES[0]
     seen = request.form.get("version", "")
     try:
-        made = place().editor(current().id).commit(comment, chosen, int(seen) if re.fullmatch(r"[0-9]{1,17}", seen) else None)
+        made = place().editor(current().author).commit(comment, chosen, int(seen) if re.fullmatch(r"[0-9]{1,17}", seen) else None)
     except DocumentError as error:
         return _again(comment, chosen, [f"{problem}" for problem in error.problems])
     except Conflict:
@@ -143,7 +154,7 @@ def discard() -> Response:
     if not paths and request.form.get("all") != "yes":
         return redirect(url_for("apply.review"), 303)
     try:
-        dropped = place().editor(current().id).discard(paths)
+        dropped = place().editor(current().author).discard(paths)
         toast(ngettext("One change is discarded.", "%(num)d changes are discarded.", len(dropped)))
     except HoldfastError as error:
         toast(f"{error.sentence}. {error.hint}")
@@ -153,7 +164,7 @@ def discard() -> Response:
 @apply.post("/apply/keep")
 def keep() -> Response:
     try:
-        toast(gettext("Revision %(n)d is kept.", n=place().editor(current().id).confirm()))
+        toast(gettext("Revision %(n)d is kept.", n=place().editor(current().author).confirm()))
     except HoldfastError:
         toast(gettext("Nothing is on trial any more."))
     return redirect(_back(), 303)
@@ -163,7 +174,7 @@ def keep() -> Response:
 def undo() -> Response:
     """Go back now from what is on trial; its changes are pending again."""
     try:
-        made = place().editor(current().id).undo()
+        made = place().editor(current().author).undo()
     except HoldfastError as error:
         toast(gettext("Nothing is on trial any more.") if error.code == "nothing-to-confirm" else f"{error.sentence}. {error.hint}")
     else:

@@ -24,10 +24,8 @@ def set_up(app: Flask) -> None:
 
 
 def problem_text(problem: Problem) -> str:
-    """`is shorter than 8 characters`, `use at least 8` as "Is shorter than 8 characters: use at least 8."."""
-    sentence = problem.sentence[:1].upper() + problem.sentence[1:].rstrip(".")
-    hint = problem.hint.rstrip(".")
-    return f"{sentence}: {hint}." if hint else f"{sentence}."
+    """`is shorter than 8 characters`, `use at least 8` as "Is shorter than 8 characters. Use at least 8."."""
+    return " ".join(f"{part[:1].upper()}{part[1:].rstrip('.')}." for part in (problem.sentence, problem.hint) if part)
 
 
 def _refused(error: HTTPException) -> Any:

@@ -69,7 +69,7 @@ def take_back(id: str) -> str:
         before = _undo.pop(id, None)
     if before is None or before.account != g.account.id:
         return gettext("It is too late to take this back here. Review shows every change, each with Discard.")
-    editor = place().editor(g.account.id)
+    editor = place().editor(g.account.author)
     try:
         if before.value is None:
             editor.delete(before.path, before.version)

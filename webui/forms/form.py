@@ -87,7 +87,7 @@ class Form:
         """The form of an object there is. 404 where there is none."""
         given, kept = cls._given()
         try:
-            shown = place().editor(current().id).show(path)
+            shown = place().editor(current().author).show(path)
         except NotFound as error:
             if given is None:
                 abort(404, description=f"{error.sentence}. {error.hint}")
@@ -168,7 +168,7 @@ class Form:
         if self._refused(path, value):
             return False
         try:
-            written = place().editor(current().id).set(path, value, 0 if new else self.version)
+            written = place().editor(current().author).set(path, value, 0 if new else self.version)
         except Conflict as conflict:
             self._conflicting(conflict, typed)
             return False
@@ -200,19 +200,16 @@ class Form:
         return typed
 
     def _refused(self, path: str, value: Mapping[str, Any]) -> bool:
-        """Whether the site would find something wrong with a field of this form. Mistakes elsewhere keep nobody from saving."""
-        loc = parse_path(path)
-        document, _, weak = split(put(place().document(), loc, value))
+        """Whether the site would find something wrong with a field of this form, or with another object because of it. Older mistakes hinder nobody."""
+        document, _, weak = split(put(place().document(), parse_path(path), value))
         before = {(problem.path, problem.sentence) for problem in validate(place().document())[1]}
         _, found = validate(document)
         new = [problem for problem in (*weak, *found) if (problem.path, problem.sentence) not in before or self._row_of(path, problem) is not None]
-        return self._place(path, new)
+        return self._place(path, [friendly(problem, path, document) for problem in new])
 
     def _place(self, path: str, problems: Sequence[Problem]) -> bool:
-        """Put problems of this object to their fields; whether there are any. Those of other objects are not this form's."""
+        """Put problems to their fields, those of no field above them; whether there are any."""
         for problem in problems:
-            if not _within(problem.path, path):
-                continue
             row = self._row_of(path, problem)
             (row.problems if row is not None else self.problems).append(problem)
         return bool(self.errors() or self.problems)
@@ -256,9 +253,24 @@ def slug(name: str, kind: str, taken: Mapping[str, Any]) -> str:
     return found
 
 
+def friendly(problem: Problem, path: str, document: Mapping[str, Any]) -> Problem:
+    """A problem as the one who edits the object at `path` should read it: "taken by users.luis" names Luis, and stands where it was typed."""
+    taken = re.fullmatch(r"(\S+) is taken by ([a-z]+)\.(\S+)", problem.sentence)
+    if taken is None:
+        return problem
+    number, kind, key = taken.groups()
+    where = problem.path
+    if f"{kind}.{key}" == path:  # the other comes later in the document, so the mistake was found there
+        kind, key = [*where.split("."), ""][:2]
+        where = f"{path}{problem.path.removeprefix(f'{kind}.{key}')}"
+    held = find(document, (kind, key), {})
+    name = str(held.get("name") or key) if isinstance(held, Mapping) else key
+    return Problem(where, gettext("%(number)s belongs to %(name)s", number=number, name=name), problem.hint)
+
+
 def delete(path: str, sentence: str) -> bool:
     """Delete the object at `path` in the version the page showed (field `version`). False: somebody changed it meanwhile; the page says so."""
-    editor: Editor = place().editor(current().id)
+    editor: Editor = place().editor(current().author)
     try:
         shown = editor.show(path)
         if str(shown.version) != request.form.get("version", ""):
