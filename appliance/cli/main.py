@@ -25,6 +25,7 @@ from appliance.cli.shell import is_login, login, shell
 from appliance.cli.sign_in import sign_in
 from appliance.cli.site import site
 from appliance.cli.status import status
+from appliance.cli.token import token
 from appliance.cli.trace import trace
 from appliance.cli.voicemail import voicemail
 from appliance.cli.web import web
@@ -50,7 +51,7 @@ def main() -> None:
 
 for command in (
     *(status, registrations, sign_in, calls, trace, emergency, site, flow, audio, voicemail),
-    *(web, secret, backup, restore, factory_reset, completion, shell),
+    *(web, token, secret, backup, restore, factory_reset, completion, shell),
 ):
     main.add_command(command)
 
