@@ -10,12 +10,17 @@ from appliance.errors import HoldfastError
 log = logging.getLogger(__name__)
 
 
+def waits(data: Path) -> bool:
+    """Whether something waits to be put in place."""
+    return (data / "restore.new").exists()
+
+
 def put_in_place(data: Path) -> str:
     """Under the lock of the data folder, by the supervisor at its start and by the engine at each of its own. Why it could not be done, "" when all is well.
 
     Never raises: a box that cannot restore must still start, for emergency calls. It is tried again at the next start.
     """
-    if not (data / "restore.new").exists():
+    if not waits(data):
         return ""
     # The supervisor stays small: it needs this once in a year.
     from appliance.site import pending  # noqa: PLC0415

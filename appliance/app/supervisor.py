@@ -27,7 +27,7 @@ from typing import Any
 
 from appliance.app import logs
 from appliance.app.child import EXIT_AGAIN, READY_FD, Reader, Ready, Refused, sentence_of
-from appliance.app.pending import put_in_place
+from appliance.app.pending import put_in_place, waits
 from appliance.app.preflight import LOCK_FD, check_ports, claim_data_folder
 from appliance.app.restarts import Policy, Restarts
 from appliance.app.settings import Settings
@@ -237,7 +237,8 @@ class Supervisor:
 
     def _bury(self, child: Child) -> None:
         """The child is dead (and not reaped yet): read its last words, take its helpers with it, decide what follows."""
-        assert child.process is not None
+        if child.process is None:  # stopped a moment ago, in the same round
+            return
         self._listen(child)
         ran = child.ready is not None
         code = self._reap(child)
@@ -247,6 +248,8 @@ class Supervisor:
             log.info("%s asked to be started afresh", child.spec.name)
             child.restarts.forget()
             child.start_at = child.died
+            if waits(self._settings.data):
+                self._replace_data()
         elif child.refused is not None and not child.was_ready and child.spec.essential:
             say(sentence_of(child.refused.sentence, child.refused.hint), sys.stderr)
             self._exit_code = 1
@@ -257,6 +260,14 @@ class Supervisor:
             self._crashed(child, ended)
             self._welcome()
         self._save()
+
+    def _replace_data(self) -> None:
+        """A restore or a factory reset: whoever still runs knows what is no longer true, sign-ins included, and starts anew after it."""
+        others = [child for child in self._children if child.process is not None]
+        self._stop(others)
+        put_in_place(self._settings.data)
+        for child in others:
+            child.start_at = time.monotonic()
 
     def _crashed(self, child: Child, ended: str) -> None:
         now = time.monotonic()
@@ -289,11 +300,15 @@ class Supervisor:
         return code
 
     def _stop_all(self) -> None:
-        """Stop the children in the opposite order of starting: TERM, and KILL for who needs longer than its limit."""
         if self._stop_signal:
             say("\nStopping.")
+        self._stop(self._children)
+        self._save()
+
+    def _stop(self, children: Sequence[Child]) -> None:
+        """Stop them in the opposite order of starting: TERM, and KILL for who needs longer than its limit."""
         last = time.monotonic() + STOP_ALL_S
-        for child in reversed(self._children):
+        for child in reversed(children):
             child.start_at = None
             if child.process is None:
                 continue
@@ -306,7 +321,6 @@ class Supervisor:
                 if not end.select(0):
                     log.warning("%s did not stop in time: killing it", child.spec.name)
             self._reap(child)
-        self._save()
 
     def _save(self) -> None:
         """Write `run/supervisor.json` for people and for `holdfast status`; a full disk must not stop the supervisor."""

@@ -100,6 +100,12 @@ def emergency(box: Box, line: Carrier, caller: PjPhone) -> None:
     wait_until(lambda: windows(box) > 0, 10, "the call-back window on the disk")
 
 
+def web(box: Box) -> int | None:
+    """The process id of the pages' server once it serves."""
+    child = json.loads((box.data / "run" / "supervisor.json").read_text())["children"].get("web", {})
+    return child["pid"] if child.get("ready") else None
+
+
 def windows(box: Box) -> int:
     with contextlib.closing(sqlite3.connect(box.data / "state" / "state.db", timeout=10)) as database:
         count: int = database.execute("SELECT count(*) FROM callback_map WHERE remaining_s IS NOT NULL").fetchone()[0]
@@ -136,7 +142,7 @@ def test_while_two_phones_talk_and_commits_go_on(box: BoxMaker, phone: PhoneMake
     busy = threading.Thread(target=commit)
     busy.start()
     try:
-        for _ in range(3):
+        for _ in range(2):
             made = holdfast(home, "backup", file, "--overwrite", "--passphrase-file", words)
             data = sealed_in(file, words, home, tmp_path)
             revision, inside = SiteStore(data / "site").current()
@@ -199,12 +205,14 @@ def test_on_a_box_that_runs_and_back_again(box: BoxMaker, phone: PhoneMaker, car
     assert other.register("202", secret(202), home.sip).ok
     emergency(home, line, desk)
 
-    pid = home.pid()
+    pid, before = home.pid(), wait_until(lambda: web(home), 30, "the web process")
     assert holdfast(home, "restore", file, "--yes", "--passphrase-file", words)["placed"] == "restarted"
     assert home.pid() != pid
     status = home.status()
     assert (status["site"], status["revision"], status["crashes"], status["alarms"]) == ("Test site", 1, 0, [])
     assert home.said(r"restart asked for by uid 0 .*backup of Test site")
+    # Who had signed in to the pages must not be signed in to what is there now.
+    wait_until(lambda: web(home) not in (None, before), 30, "the web process started anew")
     # Nobody has registered again: the box knew of them, and of the emergency, although the backup did not.
     call = other.call(home.uri("201")).wait("CONFIRMED")
     call.hangup()
