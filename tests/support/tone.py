@@ -112,3 +112,11 @@ def longest_gap_ms(wav: Path, freq_hz: float = 1000.0) -> int:
 def tone_seconds(wav: Path, freq_hz: float = 1000.0) -> float:
     """How much of the tone there is in the whole file, in seconds."""
     return float(tone_frames(*read_wav(wav), freq_hz).sum()) * FRAME_MS / 1000
+
+
+def spoken_seconds(wav: Path) -> float:
+    """How long something that is no silence is heard, in seconds."""
+    samples, rate = read_wav(wav)
+    size = rate // 50
+    frames = samples[: len(samples) // size * size].reshape(-1, size)
+    return float((np.sqrt((frames**2).mean(axis=1)) > 0.01).sum()) / 50 if len(frames) else 0.0
