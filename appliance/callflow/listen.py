@@ -92,7 +92,7 @@ async def _menu(run: Run, mailbox: MailboxId, box: Mailbox) -> None:
 
 
 async def _listen(run: Run, mailbox: MailboxId) -> None:
-    """One after the other, new ones first. What was played to its end, or is saved, counts as heard."""
+    """One after the other, new ones first. What was played for the greater part, or is saved, counts as heard."""
     store = run.services.voicemail
     messages = sorted(await store.messages(mailbox), key=lambda message: (message.heard_unix_s is not None, message.started_unix_s))
     index = 0
@@ -122,9 +122,15 @@ async def _one(run: Run, message: VoicemailRecord, number: int) -> str:
     at = when(language, datetime.fromtimestamp(message.started_unix_s, facts.now.tzinfo), facts.now)
     caller = message.caller_name or " ".join(message.caller) or phrase(language, "unknown")[0]
     heading = await run.words("message", number=number, caller=caller, when=at)
-    key = await run.ask([heading, await run.services.voicemail.load(message)], 0.0)
-    if key is None:
-        await run.services.voicemail.mark_heard(message.id)
+    sound = await run.services.voicemail.load(message)
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    try:
+        key = await run.ask([heading, sound], 0.0)
+    finally:
+        # Most people hang up before the last word: who heard the greater part has heard it.
+        if clock() - began >= heading.seconds + sound.seconds / 2:
+            await run.services.voicemail.mark_heard(message.id)
     menu = await run.words("message-menu")
     for _ in range(IDLE_ROUNDS):
         if key in ("7", "9", "#", "*"):

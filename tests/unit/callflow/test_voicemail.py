@@ -210,6 +210,21 @@ def test_a_skipped_message_stays_new() -> None:
     assert store.boxes["lee"][0].heard_unix_s is None
 
 
+@pytest.mark.parametrize(("after_s", "heard"), [(0.9, False), (1.1, True)])
+@pytest.mark.parametrize("how", ["hanging up", "skipping"])
+def test_who_heard_the_greater_part_has_heard_it(how: str, after_s: float, heard: bool) -> None:
+    store = FakeVoicemail()
+    store.add("lee", "a")
+
+    def prepare(port: FakePort) -> None:
+        port.press("1", 3.0)
+        # The heading and the message last two seconds each.
+        port.leave(5.0 + after_s) if how == "hanging up" else port.press("#", 5.0 + after_s)
+
+    run({"mailbox": "lee", "mode": "listen"}, store, prepare, caller=LEE)
+    assert (store.boxes["lee"][0].heard_unix_s is not None) == heard
+
+
 def test_a_message_whose_sound_is_lost_does_not_end_the_round() -> None:
     store = filled()
     store.lost.add("first")
