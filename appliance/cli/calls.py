@@ -1,11 +1,12 @@
-"""holdfast calls: the calls in progress, those that were, and hanging one up."""
+"""holdfast calls: the calls in progress, those that were, and what can be done with one."""
 
 from __future__ import annotations
 
 import click
 
+from appliance.cli.completion import complete_extension
 from appliance.cli.output import Screen, duration, moment, plain, print_json, talks
-from appliance.control.client import CallsResult, Client, HangupResult, HistoryResult
+from appliance.control.client import CallsResult, Client, HangupResult, HistoryResult, OriginateResult, TransferResult
 
 
 @click.group(invoke_without_command=True)
@@ -32,6 +33,33 @@ def hangup(client: Client, screen: Screen, as_json: bool, call: str) -> None:
         print_json(found)
     else:
         screen.line(f"Call {found['call']} is told to end.")
+
+
+@calls.command()
+@click.argument("extension", shell_complete=complete_extension)
+@click.argument("number")
+@talks
+def dial(client: Client, screen: Screen, as_json: bool, extension: str, number: str) -> None:
+    """Ring the phones of EXTENSION, and dial NUMBER for whoever takes one up."""
+    found: OriginateResult = client.call("calls.originate", extension=extension, to=number)
+    if as_json:
+        print_json(found)
+    else:
+        screen.line(f"Call {found['call']} begins: the phones of {extension} ring.")
+
+
+@calls.command()
+@click.argument("call")
+@click.argument("number", shell_complete=complete_extension)
+@click.option("--by", default="", metavar="PHONE", help="The number or device of the party in whose place it is done; else who was called.")
+@talks
+def transfer(client: Client, screen: Screen, as_json: bool, call: str, number: str, by: str) -> None:
+    """Send the other party of the call with the id CALL on to NUMBER."""
+    found: TransferResult = client.call("calls.transfer", call=call, to=number, by=by)
+    if as_json:
+        print_json(found)
+    else:
+        screen.line(f"Call {found['call']} goes on to {number}.")
 
 
 def _party(number: str, name: str) -> str:

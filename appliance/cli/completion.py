@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import BashComplete, CompletionItem, FishComplete, ShellComplete, ZshComplete
 
 from appliance.control.client import default_data
 from appliance.errors import HoldfastError
-from appliance.site import samples
-from appliance.site.editing import Editor
-from appliance.site.model.site import Site
-from appliance.site.paths import KINDS
-from appliance.site.wording import path_of
+
+if TYPE_CHECKING:
+    from appliance.site.editing import Editor
+
+# The site's models are loaded where something is completed: this file comes along with every command.
 
 VARIABLE = "_HOLDFAST_COMPLETE"
 PART = "part"
@@ -80,6 +80,10 @@ def from_site(find: Callable[[dict[str, Any]], Iterable[tuple[str, str]]]) -> Co
 
 def complete_path(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The next step of a path: `us` -> `users.`, `users.d` -> `users.dana`, `users.dana.` -> its fields."""
+    from appliance.site.model.site import Site  # noqa: PLC0415
+    from appliance.site.paths import KINDS  # noqa: PLC0415
+    from appliance.site.wording import path_of  # noqa: PLC0415
+
     here: Any = _candidate(context)
     above, _point, last = incomplete.rpartition(".")
     for step in above.split(".") if above else ():
@@ -109,6 +113,8 @@ def complete_revision(context: click.Context, _: click.Parameter, incomplete: st
 
 
 def complete_sample(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from appliance.site import samples  # noqa: PLC0415
+
     return [CompletionItem(name, help=samples.about(name)) for name in samples.names() if name.startswith(incomplete)]
 
 
@@ -158,5 +164,7 @@ def _candidate(context: click.Context) -> dict[str, Any]:
 
 def _editor(context: click.Context) -> Editor | None:
     """None where there is no site yet: looking at one would make it."""
+    from appliance.site.editing import Editor  # noqa: PLC0415
+
     data = context.params.get("data") or default_data(os.environ)
     return Editor(data, "completion") if (data / "site").is_dir() else None

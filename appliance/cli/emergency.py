@@ -113,12 +113,6 @@ def _sent(call: dict[str, Any]) -> str:
     return "; ".join(f"{asked} over {', '.join(trunks)}" for asked, trunks in by_request.items())
 
 
-def place_of(notice: NoticeShape) -> str:
-    """Which phone, and where it is."""
-    phone = notice["extension"] or notice["device"] or f"an unknown phone at {notice['source_ip']}"
-    return f"{phone} ({notice['location']})" if notice["location"] else phone
-
-
 def _row(notice: NoticeShape) -> tuple[object, ...]:
     place = notice["location"] if notice["location_sent"] or not notice["location"] else f"{notice['location']} (not sent)"
     phone = notice["extension"] or notice["device"] or notice["source_ip"]

@@ -1,34 +1,23 @@
-"""The holdfast command."""
+"""The holdfast command. What a subcommand needs is loaded with it: the Tab key and a look at the status must not wait for the site's models."""
 
 from __future__ import annotations
 
 import io
 import os
 import sys
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
-from appliance.cli.audio import audio
-from appliance.cli.backup import backup
-from appliance.cli.calls import calls
-from appliance.cli.completion import completion
-from appliance.cli.emergency import emergency
-from appliance.cli.flow import flow
-from appliance.cli.registrations import registrations
-from appliance.cli.reset import factory_reset
-from appliance.cli.restore import restore
-from appliance.cli.secret import secret
-from appliance.cli.shell import is_login, login, shell
-from appliance.cli.sign_in import sign_in
-from appliance.cli.site import site
-from appliance.cli.status import status
-from appliance.cli.token import token
-from appliance.cli.trace import trace
-from appliance.cli.voicemail import voicemail
-from appliance.cli.web import web
+COMMANDS = {
+    "audio": "audio", "backup": "backup", "calls": "calls", "completion": "completion", "emergency": "emergency", "factory-reset": "reset", "flow": "flow",
+    "registrations": "registrations", "restore": "restore", "secret": "secret", "shell": "shell", "sign-in": "sign_in", "site": "site", "status": "status",
+    "token": "token", "trace": "trace", "voicemail": "voicemail", "web": "web",
+}  # fmt: skip
+"""Each command and the file it is in, under its own name with _ for -."""
 
 
 class _Command(click.Group):
@@ -36,12 +25,21 @@ class _Command(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         if args is None and is_login(sys.argv, os.environ):
-            sys.exit(login(sys.argv))
+            sys.exit(import_module("appliance.cli.shell").login(sys.argv))
         return super().main(args, *rest, **options)
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        found: click.Command = getattr(import_module(f"appliance.cli.{COMMANDS[name]}"), name.replace("-", "_"))
+        return found
 
 
 @click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("holdfast"), message="Holdfast %(version)s")
+@click.version_option(package_name="holdfast", message="Holdfast %(version)s")
 def main() -> None:
     """Look after a Holdfast box. Every command has --json; HOLDFAST_CONTROL or HOLDFAST_DATA says which box."""
     for stream in (sys.stdout, sys.stderr):
@@ -49,11 +47,15 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (
-    *(status, registrations, sign_in, calls, trace, emergency, site, flow, audio, voicemail),
-    *(web, token, secret, backup, restore, factory_reset, completion, shell),
-):
-    main.add_command(command)
+def is_login(argv: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether the command was started as somebody's login shell: with `-c`, by a leading hyphen in its name (login(1), sshd(8)), or because SHELL names it.
+
+    The hyphen does not reach a script that the kernel hands to its interpreter, so that SHELL, which sshd and login set, decides there.
+    """
+    if argv[1:2] == ["-c"] or (argv[:1] and argv[0].startswith("-")):
+        return True
+    return len(argv) == 1 and Path(environment.get("SHELL", "")).name == "holdfast"
+
 
 if __name__ == "__main__":
     main()

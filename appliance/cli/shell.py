@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,16 +22,6 @@ PROMPT = "holdfast> "
 HISTORY = ".holdfast_history"
 HISTORY_LINES = 1000
 _SECRET_WORDS = (".secret", ".pin", ".password", "secret set", "passphrase")
-
-
-def is_login(argv: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Whether the command was started as somebody's login shell: with `-c`, by a leading hyphen in its name (login(1), sshd(8)), or because SHELL names it.
-
-    The hyphen does not reach a script that the kernel hands to its interpreter, so that SHELL, which sshd and login set, decides there.
-    """
-    if argv[1:2] == ["-c"] or (argv[:1] and argv[0].startswith("-")):
-        return True
-    return len(argv) == 1 and Path(environment.get("SHELL", "")).name == "holdfast"
 
 
 @click.command()

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import click
 from rich.text import Text
 
-from appliance.cli.emergency import place_of
 from appliance.cli.output import Screen, duration, moment, plain, print_json, talks
 from appliance.control.client import Client, NoticeShape, StatusResult, TrunkShape
 
@@ -69,6 +68,12 @@ def _emergency(found: StatusResult, row: Callable[..., None]) -> None:
         row("", reason, _BAD)
     if emergency["last"] is not None:
         row("Last notice", _notice(emergency["last"]))
+
+
+def place_of(notice: NoticeShape) -> str:
+    """Which phone, and where it is."""
+    phone = notice["extension"] or notice["device"] or f"an unknown phone at {notice['source_ip']}"
+    return f"{phone} ({notice['location']})" if notice["location"] else phone
 
 
 def _notice(notice: NoticeShape) -> str:

@@ -169,7 +169,7 @@ def test_calls_in_progress_and_past(box):
     assert "busy (486)" in output
     assert "answered" in output
     assert "1 min 1 s" in output
-    assert box.asked[-1] == ("calls.history", {"limit": 5})
+    assert box.asked[-1] == ("calls.history", {"limit": 5, "before": 0})
     box.answers["calls"] = {"calls": []}
     assert box.run("calls").output == "No calls.\n"
 
@@ -183,6 +183,21 @@ def test_hangup_also_with_the_box_named_before_the_word(box):
     box.answers["calls.hangup"] = NotFound("No call s-9 is up", "`holdfast calls` lists them")
     result = box.run("calls", "hangup", "s-9")
     assert (result.exit_code, result.output) == (1, "No call s-9 is up\n  `holdfast calls` lists them\n")
+
+
+def test_a_call_is_begun_for_somebody_and_sent_on(box):
+    box.answers["calls.originate"] = {"call": "s-3"}
+    assert box.run("calls", "dial", "201", "+12125550100").output == "Call s-3 begins: the phones of 201 ring.\n"
+    box.answers["calls.transfer"] = {"call": "s-3"}
+    assert box.run("calls", "transfer", "s-3", "205", "--by", "201").output == "Call s-3 goes on to 205.\n"
+    assert box.asked == [
+        ("calls.originate", {"extension": "201", "to": "+12125550100"}),
+        ("calls.transfer", {"call": "s-3", "to": "205", "by": "201"}),
+    ]
+    refused = box.run("calls", "dial", "201", "not a number")
+    assert refused.exit_code == 1
+    assert "to:" in refused.output
+    assert json.loads(box.run("calls", "transfer", "s-3", "205", "--json").stdout) == {"call": "s-3"}
 
 
 @pytest.mark.row("E13")
