@@ -97,7 +97,7 @@ def _past(found: HistoryResult, screen: Screen, as_json: bool) -> None:
         screen.line("No calls yet.")
     else:
         screen.table(
-            ("Call", "Began", "From", "To", "Direction", "Outcome", "Talked", "Trunk"),
+            ("Call", "Began", "From", "To", "Direction", "Outcome", "Talked", "Trunk", "Way through flows"),
             [
                 (
                     row["id"],
@@ -108,6 +108,7 @@ def _past(found: HistoryResult, screen: Screen, as_json: bool) -> None:
                     row["outcome"] if row["outcome"] == "answered" or not row["code"] else f"{row['outcome']} ({row['code']})",
                     duration(row["talk_s"]) if row["talk_s"] else "",
                     row["trunk"],
+                    "; ".join(row["path"]),
                 )
                 for row in found["calls"]
             ],

@@ -162,11 +162,12 @@ def test_calls_in_progress_and_past(box):
     assert "EMERGENCY ringing" in output
     past = {
         "id": "s-0", "direction": "outgoing", "from_number": "205", "from_name": "", "to_number": "+15550100", "started_unix_s": 1_700_000_000.0, "talk_s": 0.0,
-        "outcome": "busy", "code": 486, "trunk": "acme",
+        "outcome": "busy", "code": 486, "trunk": "acme", "path": ["flow menu", "ask: 1 -> sales"],
     }  # fmt: skip
     box.answers["calls.history"] = {"calls": [past, past | {"outcome": "answered", "code": 200, "talk_s": 61.0}]}
     output = box.run("calls", "--history", "5").output
     assert "busy (486)" in output
+    assert "flow menu; ask: 1 -> sales" in output
     assert "answered" in output
     assert "1 min 1 s" in output
     assert box.asked[-1] == ("calls.history", {"limit": 5, "before": 0})
