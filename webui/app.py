@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 
 from webui import access, apply, areas, assets, guard, headers, i18n, live, problems, vitals
 from webui.accounts import Accounts
+from webui.api import v1
 from webui.config import Config
 from webui.engine import Engine
 from webui.place import Place
@@ -36,7 +37,7 @@ def create_app(config: Config) -> Flask:
     for part in (i18n, headers, problems, assets):
         part.set_up(app)
     guard.set_up(app, guard.Guard(config, Accounts(place), Sessions(config.web)))
-    for feature in (access, live, vitals, apply, areas):
+    for feature in (access, live, vitals, apply, areas, v1):
         feature.set_up(app)
     app.jinja_env.globals.update(toasts=toasts, now=time.time)
 

@@ -81,6 +81,17 @@ def current() -> Account:
     return account
 
 
+def by_session() -> Account | None:
+    """For an unguarded view: who is signed in with this browser. What writes must come from a page of ours, with its token; else 403."""
+    _know()
+    if g.account is not None and request.method not in SAFE:
+        if not _same_origin():
+            abort(403, description="origin")
+        _check_csrf()
+    found: Account | None = g.account
+    return found
+
+
 def preferences() -> Preferences:
     found = g.get("preferences")
     return found if found is not None else Preferences()

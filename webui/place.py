@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from flask import current_app
 
-from appliance.errors import StateError
+from appliance.errors import Problem, StateError
 from appliance.site.diff import Change
 from appliance.site.editing import Editor, Waiting
 from appliance.site.model.site import Site
 from appliance.site.store import SiteStore
+from appliance.site.validation import validate
 from appliance.site.vault import Vault
 
 T = TypeVar("T")
@@ -75,6 +76,11 @@ class Place:
         number = self.revision()
         return self._cached("secrets", (number, self.vault.stamp()), lambda: self.vault.values(number))
 
+    def secret_names(self) -> frozenset[str]:
+        """The secrets there are, those that wait for a commit as well."""
+        number = self.revision()
+        return self._cached("secret names", (number, self.vault.stamp()), lambda: self.vault.names(number, staged=True))
+
     def secret_stamp(self) -> Stamp:
         """Changes whenever a secret or the revision may have."""
         return (self.revision(), self.vault.stamp())
@@ -89,6 +95,11 @@ class Place:
         """The candidate, whole, as JSON values; not to be changed."""
         found: Mapping[str, Any] = self._cached("document", self.stamp(), lambda: self.editor("").show("").value)
         return found
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the candidate as far as the document alone shows it; a check knows more (flows, emergency paths)."""
+        document = self.document()
+        return self._cached("problems", self.stamp(), lambda: validate(document)[1])
 
     def kind(self, kind: str) -> Mapping[str, Any]:
         """The objects of one kind in the candidate; what is no object (somebody is editing) is left out."""

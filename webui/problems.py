@@ -10,6 +10,7 @@ from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from appliance.errors import HoldfastError, NotFound, Problem
+from webui.api import problems as api
 from webui.guard import by_script
 from webui.i18n import gettext
 
@@ -30,6 +31,8 @@ def problem_text(problem: Problem) -> str:
 
 def _refused(error: HTTPException) -> Any:
     """404, 403 and their kind."""
+    if api.asked():
+        return api.problem(error)
     if error.response is not None:
         return error.response
     code, title, why, cure = error.code or 500, "", "", ""
@@ -55,11 +58,15 @@ def _refused(error: HTTPException) -> Any:
 
 def _fault(error: HoldfastError) -> Any:
     """The disk, the vault, the engine."""
+    if api.asked():
+        return api.problem(error)
     log.error("%s: %s (%s)", request.path, error.sentence, error.hint)
     return _page(404 if isinstance(error, NotFound) else 503, f"{error.sentence}.", gettext("Calls go on."), error.hint)
 
 
 def _bug(error: Exception) -> Any:
+    if api.asked():
+        return api.problem(error)
     mark = secrets.token_hex(4)
     log.error("%s %s failed (%s)", request.method, request.path, mark, exc_info=error)
     cure = gettext("The log of the box holds the details under the mark %(mark)s.", mark=mark)

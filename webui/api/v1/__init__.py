@@ -1,0 +1,22 @@
+"""Version 1 of the API: every module here puts its operations into one table."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask
+
+from webui.api.v1 import about, commits, document, secrets, simulate, state, voicemail
+from webui.api.v1.caller import Gate
+from webui.api.v1.operation import ROOT, add_routes
+from webui.place import place
+
+PARTS = (document, commits, state, voicemail, secrets, simulate, about)
+
+
+def set_up(app: Flask) -> None:
+    """Make the routes. Reads nothing before the first request."""
+    blueprint = Blueprint("api", __name__, url_prefix=ROOT)
+    add_routes(blueprint)
+    blueprint.add_url_rule("/", "page", about.page)
+    with app.app_context():
+        app.extensions["api"] = Gate(place().data)
+    app.register_blueprint(blueprint)
