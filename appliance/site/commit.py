@@ -96,12 +96,19 @@ def _earlier(place: Place, held: Condition) -> Site:
         return place.store.read(good)
 
 
-def restore(place: Place, site: Site, *, author: str, comment: str, undoes: int = 0) -> Revision:
-    """Make an older site current again, as a new revision. Secrets stay as they are now, and staged ones stay staged. Under the lock. Raises StateError."""
+def restore(place: Place, site: Site, *, author: str, comment: str, undoes: int = 0, discard: bool = False) -> Revision:
+    """Make an older site current again, as a new revision. Secrets stay as they are now. Under the lock. Raises StateError.
+
+    `discard`: what is pending goes; else it stays pending, and staged secrets stay staged.
+    """
     _tidy(place)
     revision = place.store.add(site, author=author, comment=comment, now=time.time(), undoes=undoes)
     if made := fill(site, place.vault.names(revision.number)):
         place.vault.put(made)
+    if discard:
+        # Only now: a disk too full for the revision must not cost what was typed.
+        place.vault.unstage()
+        place.candidates.clear()
     place.store.make_current(revision.number)
     _afterwards(place, revision.number, None)
     return revision

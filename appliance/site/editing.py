@@ -299,9 +299,7 @@ class Editor:
             with self._locked():
                 if not self._look(tolerant=discard).same_as(look):
                     continue
-                self._place.vault.unstage()
-                self._place.candidates.clear()
-                made = restore(self._place, site, author=self._author, comment=comment or f"revision {number} again")
+                made = restore(self._place, site, author=self._author, comment=comment or f"revision {number} again", discard=True)
                 return self._back(look.document, made)
         raise HoldfastError("The candidate changes faster than it can be checked", "wait until the others are done, then try again", code="busy")
 
