@@ -82,6 +82,7 @@ def complete_path(context: click.Context, _: click.Parameter, incomplete: str) -
     """The next step of a path: `us` -> `users.`, `users.d` -> `users.dana`, `users.dana.` -> its fields."""
     from appliance.site.model.site import Site  # noqa: PLC0415
     from appliance.site.paths import KINDS  # noqa: PLC0415
+    from appliance.site.secrets import SLOTS  # noqa: PLC0415
     from appliance.site.wording import path_of  # noqa: PLC0415
 
     here: Any = _candidate(context)
@@ -91,6 +92,8 @@ def complete_path(context: click.Context, _: click.Parameter, incomplete: str) -
     names = list(here) if isinstance(here, dict) else []
     if not above:
         names = list(dict.fromkeys((*names, *Site.model_fields)))
+    elif above.count(".") == 1 and names:
+        names += [slot.field for slot in SLOTS if slot.kind == above.partition(".")[0]]
     found = []
     for name in names:
         word = path_of((*above.split("."), name) if above else (name,))

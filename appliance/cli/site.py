@@ -15,6 +15,7 @@ from appliance.cli.output import moment, print_json
 from appliance.cli.site_edit import edit
 from appliance.cli.site_files import check, export, import_, samples_
 from appliance.cli.values import is_secret, typed
+from appliance.errors import HoldfastError
 from appliance.site.paths import parse_path
 from appliance.site.text import to_toml
 
@@ -36,12 +37,15 @@ def site() -> None:
 @edits
 def show(desk: Desk, path: str, complete: bool) -> None:
     """Show the candidate, or what stands at PATH in it (users.dana, outbound.trunks). Secrets are never shown."""
+    loc = parse_path(path)
+    if is_secret(loc):
+        raise HoldfastError("Secrets are not shown here", f"holdfast secret reveal {path}", code="secret")
     found = desk.editor.show(path)
     if desk.as_json:
         print_json({"path": found.path, "value": found.value, "version": found.version})
         return
     if isinstance(found.value, dict | list):
-        for line in to_toml(found.value, parse_path(path), complete=complete).splitlines():
+        for line in to_toml(found.value, loc, complete=complete).splitlines():
             desk.screen.line(line)
     else:
         desk.screen.line(found.value if isinstance(found.value, str) else json.dumps(found.value))

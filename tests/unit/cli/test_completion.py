@@ -30,6 +30,7 @@ def test_paths_are_completed_step_by_step(tab) -> None:
     assert tab("site show", "users") == ["users."]
     assert tab("site show", "users.d") == ["users.dana", "users.dana."]
     assert tab("site set", "users.dana.ext") == ["users.dana.extension"]
+    assert tab("site set", "devices.dana-desk.sec") == ["devices.dana-desk.secret"]
     assert tab("site unset", "devices.dana-desk.") == [f"devices.dana-desk.{name}" for name in tab_fields(tab, "devices.dana-desk")]
     assert tab("site discard users.dana", "tr") == ["trunks", "trunks."]
     assert tab("site show", "users.nobody.") == []

@@ -208,6 +208,7 @@ def test_a_secret_goes_to_the_vault_and_is_never_shown(office: Run, data: Path) 
     for path in data.rglob("*"):
         assert not path.is_file() or b"another-long" not in path.read_bytes(), path
     assert "another" not in good(office("site", "show"))
+    bad(office("site", "show", "devices.dana-desk.secret"), "Secrets are not shown here", "holdfast secret reveal devices.dana-desk.secret")
     bad(office("site", "set", "devices.dana-desk.secret", "short"), "is shorter than 8 characters")
     assert "kh4" not in good(office("site", "set", "devices.dana-desk.secret", input="typed-secret-77\ntyped-secret-77\n"))
     good(office("site", "commit"))
