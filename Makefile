@@ -2,13 +2,15 @@
 PY := .venv/bin/python
 ARGS ?=
 
-.PHONY: help run test bench lint clean
+.PHONY: help run test bench lint screenshots messages clean
 
 help:
 	@echo "make run     install what is missing, then run the box here (Ctrl-C stops it)"
 	@echo "make test    the same, then all tests          ARGS='tests/unit -x' for some of them"
 	@echo "make bench   the same, then the benchmarks     ARGS=NAME for one of them"
 	@echo "make lint    ruff, mypy and the import rules"
+	@echo "make screenshots  pictures of every page in build/screenshots (ARGS=FOLDER for another)"
+	@echo "make messages     the pages' texts into webui/translations, for translators"
 	@echo "make clean   remove .venv and caches from this checkout (the native build's cache stays)"
 
 run:
@@ -25,6 +27,15 @@ lint:
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
+
+screenshots:
+	@exec image/bootstrap.sh test $(PY) -m tests.screenshots $(ARGS)
+
+messages:
+	@image/bootstrap.sh test
+	@mkdir -p build
+	.venv/bin/pybabel -q extract -F webui/translations/babel.cfg -k gettext -k ngettext:1,2 -k lazy_gettext -k _l --no-location --sort-output --project=Holdfast -o build/messages.pot webui
+	for language in fr it sv; do .venv/bin/pybabel -q update -i build/messages.pot -d webui/translations -l $$language --init-missing --no-fuzzy-matching --ignore-obsolete --omit-header; done
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

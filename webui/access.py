@@ -34,6 +34,16 @@ def set_up(app: Flask) -> None:
     app.jinja_env.globals["site_name"] = site_name
 
 
+def prepare(app: Flask) -> None:
+    """Have a claim code before anybody asks, so that the console can show it. A disk that refuses is told by the pages."""
+    with app.app_context():
+        try:
+            if not guard().accounts.claimed():
+                claims.make_claim_code(place().data)
+        except HoldfastError as error:
+            log.error("no claim code could be made: %s (%s)", error.sentence, error.hint)
+
+
 def site_name() -> str:
     """What the site in force is called. Never raises: it stands on pages about broken disks, too."""
     try:

@@ -20,13 +20,12 @@ from webui.sessions import Sessions
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of a request: recordings and backups are uploaded."""
-LARGEST_FIELDS = 4 * 1024 * 1024
 
 
 def create_app(config: Config) -> Flask:
     """The pages of the box in `config.data`. Reads and writes nothing before the first request."""
     app = Flask("webui", root_path=str(Path(__file__).resolve().parent), static_folder=None, template_folder=None)
-    app.config.update(MAX_CONTENT_LENGTH=LARGEST, MAX_FORM_MEMORY_SIZE=LARGEST_FIELDS, MAX_FORM_PARTS=5000)
+    app.config.update(MAX_CONTENT_LENGTH=LARGEST, MAX_FORM_MEMORY_SIZE=guard.LARGEST_FIELDS, MAX_FORM_PARTS=5000)
     app.url_map.strict_slashes = False
     app.jinja_options = {**app.jinja_options, "autoescape": True}
     app.jinja_loader = FileSystemLoader(Path(__file__).resolve().parent / "templates")

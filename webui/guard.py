@@ -30,6 +30,7 @@ DEVICE = "__Host-holdfast-device"
 
 STAFF = frozenset({"administrator", "installer"})
 EVERYBODY = frozenset({"administrator", "installer", "user"})
+LARGEST_FIELDS = 4 * 1024 * 1024
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -131,6 +132,8 @@ def _admit() -> AnyResponse | None:
     if view is None or endpoint in {"static.file", "static.favicon", "health"} or "unguarded" in view.__dict__:
         return None
     _know()
+    if g.account is None or request.mimetype != "multipart/form-data":
+        request.max_content_length = LARGEST_FIELDS  # only who is signed in uploads files
     if request.method not in SAFE and not _same_origin():
         abort(403, description="origin")
     if "open_to_all" in view.__dict__:

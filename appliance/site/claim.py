@@ -81,6 +81,8 @@ def save_first_account(data: Path, account: FirstAccount | None) -> None:
         with files.translated("delete the first account"):
             path.unlink(missing_ok=True)
         return
+    with files.translated("use the web folder"):
+        files.make_folder(path.parent)
     files.write(path, json.dumps(asdict(account)).encode())
 
 

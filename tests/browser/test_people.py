@@ -85,14 +85,18 @@ def test_what_people_write_is_text(web, signed_in):
     assert page.locator("img").count() == 0
 
 
-@pytest.mark.parametrize("value", ["x" * 100_000, "\x00", "\ud83d", "9" * 400, "../../etc/passwd", "%s%n", "' OR 1=1 --", "\u202eevil", "\U0001d7d9\U0001d7da"])
+VALUES = ["x" * 100_000, "\x00", "\ud83d", "9" * 400, "../../etc/passwd", "%s%n", "' OR 1=1 --", "\u202eevil", "\U0001d7d9\U0001d7da"]
+
+
 @pytest.mark.parametrize("field", ["name", "extension", "mode", "flow", "mobile", "ring_seconds", "version", "form", "email"])
-def test_no_value_breaks_the_form(shared, field, value):
+def test_no_value_breaks_the_form(shared, field):
     visitor, web = shared
-    form = {"form": "UserForm", "name": "Ann", "extension": "288", "mode": "sip_phone", "flow": "house", "ring_seconds": "30", field: value}
-    encoded = {name: text.encode("utf-8", "surrogatepass") for name, text in form.items()}
-    answer = visitor.post("/people/new", encoded, page="/account")
-    assert answer.status in {200, 303}, answer.text[:300]
+    csrf = visitor.get("/account").csrf
+    for number, value in enumerate(VALUES):
+        good = {"name": "Ann", "extension": str(280 + number), "mode": "sip_phone", "flow": "house", "ring_seconds": "30"}
+        form = {"csrf": csrf, "form": "UserForm", **good, field: value}
+        answer = visitor.ask("POST", "/people/new", {name: text.encode("utf-8", "surrogatepass") for name, text in form.items()})
+        assert answer.status in {200, 303}, f"{value[:20]!r}: {answer.text[:300]}"
     assert visitor.get("/people/").status == 200
     assert visitor.get("/apply").status == 200
     web.editor().discard()

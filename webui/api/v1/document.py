@@ -214,7 +214,7 @@ def _write(ask: Ask, loc: Loc, value: Mapping[str, Any], wanted: int | None) -> 
     weak: tuple[Problem, ...] = ()
     bare: Any = value
     if loc == SITE:
-        weak = tuple(Problem(name, "is not a known field", close(name, TOP)) for name in value if name not in TOP)
+        weak = tuple(Problem(name, "is not a known field", close(name, TOP)) for name in value if name in Site.model_fields and name not in TOP)
     else:
         document, _, weak = split(put({}, loc, value))
         bare = find(document, loc)
