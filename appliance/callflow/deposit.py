@@ -8,7 +8,7 @@ from typing import Literal
 from appliance.callflow.run import Run
 from appliance.callflow.services import Draft
 from appliance.errors import HoldfastError
-from appliance.types import MailboxId, SessionId
+from appliance.types import MailboxId
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ async def leave_message(run: Run, mailbox: MailboxId) -> Deposit:
             return "full"
         # Any key skips the greeting.
         await run.ask([await store.greeting(mailbox) or await run.words("not-available", name=box.name)], 0.0)
-        draft = await store.begin(mailbox, run.caller.number, run.caller.name, SessionId(run.port.call_id))
+        draft = await store.begin(mailbox, run.caller.number, run.caller.name, run.port.session)
         kept = await record(run, draft, box.max_message_seconds)
     except HoldfastError as error:
         log.error("call %s: no message for mailbox %s: %s", run.port.call_id, mailbox, error.sentence)

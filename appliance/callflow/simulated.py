@@ -59,6 +59,7 @@ class SimulatedPort:
     """Implements calls' Port. `doings`: what devices (by id) and outside numbers do, `others` everybody else."""
 
     def __init__(self, snapshot: Snapshot, caller: Caller, number: str, keys: str, doings: Mapping[str, Doing], others: Doing, *, internet: bool) -> None:
+        self.session = SessionId("simulated")
         self.call_id = "simulated"
         self.caller = caller
         self.dialled = number

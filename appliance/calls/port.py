@@ -18,7 +18,7 @@ from appliance.calls.ring import Nobody, Ringing, Rings
 from appliance.calls.route import ToEmergency
 from appliance.sip.api import Digit, Invite, MediaChanged, News, PlaybackEnded, Recorded, Sound
 from appliance.site.snapshot import Snapshot
-from appliance.types import UserId
+from appliance.types import SessionId, UserId
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ Headers = tuple[tuple[str, str], ...]
 class Host(Protocol):
     """The session that a port works in."""
 
+    id: SessionId
     call_id: str
 
     def plan_ring(self, port: CallPort, targets: Sequence[RingTarget], ring_s: float, shown: Caller) -> Ringing: ...
@@ -73,6 +74,7 @@ class CallPort:
         self, host: Host, waiting: Party, invite: Invite, caller: Caller, *, user: UserId | None, dialled: str, who: Caller | None = None, headers: Headers = ()
     ) -> None:
         self.call_id = host.call_id
+        self.session = host.id
         self.waiting = waiting
         self.invite = invite
         self.caller = caller
@@ -222,7 +224,7 @@ class CallPort:
         self._check()
         self.stop()
         shown = caller or self.caller
-        found = self._host.plan_ring(self, targets, ring_s, replace(shown, user=self._origin.user, chosen=shown.number != self._origin.number))
+        found = self._host.plan_ring(self, targets, ring_s, replace(shown, chosen=shown.number != self._origin.number))
         if isinstance(found, ToEmergency):
             self.note(f"{found.number}: an emergency call")
             self._hung_up = True

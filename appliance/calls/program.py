@@ -10,7 +10,7 @@ from appliance.calls.caller import Caller
 from appliance.calls.plan import Outcome
 from appliance.sip.api import Invite, Sound
 from appliance.site.snapshot import Snapshot
-from appliance.types import DeviceId, FlowId, MailboxId, UserId
+from appliance.types import DeviceId, FlowId, MailboxId, SessionId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class Port(Protocol):
     user the program runs for. `answered`: the caller hears what is played. Nothing here touches a disk or waits for one.
     """
 
+    session: SessionId
     call_id: str
     invite: Invite
     caller: Caller

@@ -72,6 +72,7 @@ class FakePort:
     """Rings end as `rings` says, one after the other, each after its seconds; then everybody is silent for 20 s. Keys come when they are pressed."""
 
     def __init__(self, snapshot: Snapshot, caller: Caller = OUTSIDE, dialled: str = "+12125550100", rings: Sequence[tuple[float, RingResult]] = ()) -> None:
+        self.session = SessionId("s1")
         self.call_id = "c1"
         self.caller = caller
         self.dialled = dialled

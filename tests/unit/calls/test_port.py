@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -427,3 +428,21 @@ def test_a_program_that_will_not_end_after_its_caller_is_cancelled() -> None:
         assert ended == ["cancelled"]
 
     play(program, told)
+
+
+@pytest.mark.row("E12")
+def test_the_number_of_the_user_a_flow_runs_for_is_shown_outside() -> None:
+    async def program(port: Port) -> None:
+        port.user = UserId("night")
+        port.caller = replace(port.caller, user=UserId("night"))
+        await port.ring([RingTarget(number="912025550123")])
+
+    async def told(world: World) -> None:
+        answers(world)
+        await settle()
+        (out,) = world.out
+        assert out.request is not None
+        assert "12125550188" in out.request.from_uri
+        out.says(486)
+
+    play(program, told, users={"night": {"name": "Night", "extension": "501", "mode": "flow", "outbound_number": "+12125550188"}})
