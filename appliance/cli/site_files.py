@@ -18,9 +18,12 @@ from appliance.cli.in_force import finish
 from appliance.cli.local import Desk, edits
 from appliance.cli.output import print_json
 from appliance.cli.passphrase import PASSPHRASE_OPTION, known_passphrase, new_passphrase
-from appliance.errors import HoldfastError, Problem
+from appliance.errors import DocumentError, HoldfastError, Problem, StateError
 from appliance.site import samples
-from appliance.site.document import MAX_BYTES, dump_json, dump_toml, parse_json, read_file
+from appliance.site.document import MAX_BYTES, dump_json, dump_toml, parse, parse_json, read_file
+from appliance.site.editing import Committed
+from appliance.site.install import install
+from appliance.site.model.site import Site
 from appliance.site.sealing import MAGIC, seal, unseal
 from appliance.site.secrets import split
 from appliance.site.store import SiteStore
@@ -61,6 +64,10 @@ def import_(desk: Desk, file: Path | None, sample: str | None, at_once: bool, co
         raise click.UsageError("Name a FILE, or a sample with --sample.")
     editor = desk.editor
     raw = _read(file, passphrase_file) if file is not None else samples.read(str(sample))
+    comment = comment or (f"imported from {file.name}" if file is not None else f"the sample {sample}")
+    if at_once and _nothing_readable(desk):
+        finish(desk, _anew(desk, raw, comment))
+        return
     pending = editor.pending()
     if pending and not discard:
         lost = f"{count(len(pending), 'change')} not committed would be lost"
@@ -69,7 +76,7 @@ def import_(desk: Desk, file: Path | None, sample: str | None, at_once: bool, co
     if at_once:
         with desk.slow("Checking the site"):
             try:
-                made = editor.commit(comment or (f"imported from {file.name}" if file is not None else f"the sample {sample}"))
+                made = editor.commit(comment)
             except HoldfastError:
                 editor.discard()  # all of the file or nothing of it
                 raise
@@ -82,6 +89,30 @@ def import_(desk: Desk, file: Path | None, sample: str | None, at_once: bool, co
         show_changes(changes, desk.screen)
         desk.screen.line("The file is what is in force already." if not changes else "")
         show_pending(changes, desk.screen)
+
+
+def _nothing_readable(desk: Desk) -> bool:
+    """Whether there are revisions and none of them can be read: there is nothing to edit, and one way out."""
+    store = SiteStore(desk.data / "site")
+    if store.current_number() is None:
+        return False
+    try:
+        store.current()
+    except StateError:
+        return True
+    return False
+
+
+def _anew(desk: Desk, raw: dict[str, Any], comment: str) -> Committed:
+    """Put the file into force where there is nothing to compare it with."""
+    store, vault = SiteStore(desk.data / "site"), Vault(desk.data)
+    site, secrets = parse(raw, vault.names(store.current_number() or 0))
+    with desk.slow("Checking the site"):
+        found = run_job("check", {"document": site.model_dump(mode="json"), "before": None, "media": _recordings(desk), "secrets": sorted(secrets)})
+    if found["problems"]:
+        raise DocumentError("the site document has mistakes", tuple(_problems(found["problems"])))
+    made = install(store, vault, Site.model_validate(found["document"]), secrets, author=desk.author, comment=comment)
+    return Committed(made.number, (), tuple(_problems(found["warnings"])))
 
 
 @click.command("samples")
@@ -141,11 +172,14 @@ def _checked_file(desk: Desk, file: Path) -> dict[str, Any]:
     before = store.current()[1].model_dump(mode="json") if number is not None else None
     # A secret with a mistake is there: it is not reported as missing, too.
     known = {*Vault(desk.data).names(number or 0), *secrets, *(problem.path for problem in weak)}
-    recordings = [path.stem for path in (desk.data / "media").glob("*.wav")]
-    found: dict[str, Any] = run_job("check", {"document": document, "before": before, "media": recordings, "secrets": sorted(known)})
+    found: dict[str, Any] = run_job("check", {"document": document, "before": before, "media": _recordings(desk), "secrets": sorted(known)})
     # Against nothing, everything is a change.
     changes = found["changes"] if before is not None else []
     return {**found, "problems": [*problem_dicts(weak), *found["problems"]], "changes": changes}
+
+
+def _recordings(desk: Desk) -> list[str]:
+    return [path.stem for path in (desk.data / "media").glob("*.wav")]
 
 
 def _show(desk: Desk, found: dict[str, Any], what: str) -> None:

@@ -188,7 +188,7 @@ def in_force(data: Path) -> tuple[int, str]:
         raw = json.loads((data / "site" / "revisions" / f"{number:06}.json").read_bytes())
         return number, str(raw["site"]["name"])
     except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
-        raise StateError("The site revision in force cannot be read", "put a site in force first: `holdfast site load FILE`") from error
+        raise StateError("The site revision in force cannot be read", "put a site in force first: `holdfast site import FILE --commit`") from error
 
 
 @contextlib.contextmanager

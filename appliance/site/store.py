@@ -156,7 +156,7 @@ class SiteStore:
             if number != named:
                 log.error("the current site revision (%s) cannot be read; revision %d is used", named if named is not None else "unknown", number)
             return found
-        raise StateError(f"No site revision in {self._folder} can be read", "restore a backup, or load a site file with: holdfast site load FILE")
+        raise StateError(f"No site revision in {self._folder} can be read", "restore a backup, or use a site file: holdfast site import FILE --commit")
 
     def _load(self, number: int) -> tuple[Revision, Site]:
         path = self._path(number)

@@ -400,6 +400,17 @@ def test_import_and_commit_is_all_or_nothing(office: Run, tmp_path: Path, data: 
     assert SiteStore(data / "site").current()[0].comment == "new"
 
 
+def test_a_site_file_is_the_way_out_when_no_revision_can_be_read(office: Run, data: Path, tmp_path: Path) -> None:
+    for path in (data / "site" / "revisions").iterdir():
+        path.write_text("{")
+    bad(office("site", "show"), "can be read", "holdfast site import FILE --commit")
+    broken = write(tmp_path, SITE.replace('owner = "dana"', 'owner = "dnaa"'), "broken.toml")
+    bad(office("site", "import", broken, "--commit"), "devices.dana-desk.owner")
+    good(office("site", "import", write(tmp_path, SITE), "--commit"))
+    assert value(office, "users.dana.extension") == "205"
+    assert Vault(data).values(3)["devices.dana-desk.secret"] == "kh4-vw9-qqx-3zt"
+
+
 def test_export_is_plain_and_comes_back(office: Run, tmp_path: Path) -> None:
     for name in ("out.toml", "out.json"):
         file = tmp_path / name
