@@ -28,8 +28,7 @@ def read_json(types: tuple[str, ...] = TYPES, largest: int = LARGEST) -> Any:
     """The JSON value of the request's body; None: it has no body. Raises Refused (400, 413, 415), DocumentError for keys that stand twice."""
     data = request.stream.read(largest + 1)
     if len(data) > largest:
-        while request.stream.read(1 << 16):  # whoever still sends would not hear the answer
-            pass
+        drain()
         raise _too_large(largest)
     if not data.strip():
         return None
@@ -45,6 +44,12 @@ def read_json(types: tuple[str, ...] = TYPES, largest: int = LARGEST) -> Any:
         raise Refused(400, "json", f"The body is not JSON: {error}"[:300], "correct that place") from None
     _look(value)
     return value
+
+
+def drain() -> None:
+    """Read what is left of the body: a client that still sends would not hear the answer."""
+    while request.stream.read(1 << 16):
+        pass
 
 
 def checked(model: type[M], value: Any, what: str = "body") -> M:

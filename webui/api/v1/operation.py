@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel
 
 from appliance.errors import DocumentError, Problem
+from webui.api.problems import Refused
 from webui.api.v1 import body as bodies
 from webui.api.v1.body import as_object, checked, read_json
 from webui.api.v1.caller import Caller, gate
@@ -156,7 +157,11 @@ class _Served:
 
     def __call__(self, **places: Any) -> Response:
         each = self._operation
-        who = gate().admit(each.scope) if each.scope else Caller("", frozenset())
+        try:
+            who = gate().admit(each.scope) if each.scope else Caller("", frozenset())
+        except Refused:
+            bodies.drain()
+            raise
         reply = each.view(Ask(who, self._query(), self._body()), **places)
         return reply if isinstance(reply, Response) else respond(reply)
 
