@@ -12,8 +12,9 @@ from flask import current_app
 
 from appliance.errors import Problem, StateError
 from appliance.site.diff import Change
-from appliance.site.editing import Editor, Waiting
+from appliance.site.editing import Editor, Shown, Waiting
 from appliance.site.model.site import Site
+from appliance.site.paths import find, object_of, parse_path, read, version_of
 from appliance.site.store import SiteStore
 from appliance.site.validation import validate
 from appliance.site.vault import Vault
@@ -100,6 +101,11 @@ class Place:
         """What is wrong with the candidate as far as the document alone shows it; a check knows more (flows, emergency paths)."""
         document = self.document()
         return self._cached("problems", self.stamp(), lambda: validate(document)[1])
+
+    def show(self, path: str) -> Shown:
+        """`Editor.show` from the candidate as it was last read. Raises NotFound."""
+        document, loc = self.document(), parse_path(path)
+        return Shown(path, read(document, loc), version_of(find(document, object_of(loc), None)))
 
     def kind(self, kind: str) -> Mapping[str, Any]:
         """The objects of one kind in the candidate; what is no object (somebody is editing) is left out."""

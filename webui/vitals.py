@@ -9,7 +9,7 @@ from webui.apply import ago
 from webui.engine import State, engine
 from webui.guard import EVERYBODY, STAFF
 from webui.i18n import gettext
-from webui.live import kit, live
+from webui.live import live, st
 from webui.place import place
 
 OLD_S = 30.0
@@ -28,7 +28,7 @@ def emergency_number() -> str:
 
 
 def _sign(kind: str, title: str, word: str) -> Markup:
-    return Markup("{}{} <b>{}</b>").format(kit().st(kind, ""), title, word)
+    return Markup("{}{} <b>{}</b>").format(st(kind, ""), title, word)
 
 
 @live("vitals.emergency")

@@ -87,7 +87,7 @@ class Form:
         """The form of an object there is. 404 where there is none."""
         given, kept = cls._given()
         try:
-            shown = place().editor(current().author).show(path)
+            shown = place().show(path)
         except NotFound as error:
             if given is None:
                 abort(404, description=f"{error.sentence}. {error.hint}")

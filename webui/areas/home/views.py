@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from webui.areas.home import AREA
 from webui.engine import State, engine
-from webui.live import kit, live
+from webui.live import live
 
 
 @AREA.get("/")
@@ -18,4 +18,4 @@ def index() -> str:
 @live("home")
 def whole(state: State) -> Markup:
     """The page's middle: it is all live."""
-    return Markup(render_template("home/now.html", state=state, kit=kit()))  # noqa: S704  (a template's output)
+    return Markup(render_template("home/now.html", state=state))  # noqa: S704  (a template's output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from flask import redirect, render_template, url_for
@@ -16,7 +17,7 @@ from webui.engine import State
 from webui.forms.form import delete
 from webui.i18n import gettext, lazy_gettext, ngettext, sort_key
 from webui.listing import found, page
-from webui.live import kit, live
+from webui.live import live, st
 from webui.place import place
 
 AREA.tab("index", lazy_gettext("Users"), 10, lambda: len(place().kind("users")))
@@ -74,22 +75,22 @@ def delete_user(key: str) -> Response | tuple[str, int]:
 def phones(state: State) -> Mapping[str, Markup]:
     """How many phones of each user are ready."""
     ready = {entry["device"] for entry in state.registrations.get("registrations", ())}
+    known, made = bool(state.registrations), cache(_phones)  # many have the same word
     owned: dict[str, list[str]] = {key: [] for key in place().kind("users")}
     for key, device in place().kind("devices").items():
         if (owner := device.get("owner")) in owned:
             owned[owner].append(key)
-    return {key: _phones(devices, ready, known=bool(state.registrations)) for key, devices in owned.items()}
+    return {key: made(len(devices), sum(device in ready for device in devices) if known else None) for key, devices in owned.items()}
 
 
-def _phones(devices: list[str], ready: set[str], known: bool) -> Markup:
-    made = kit()
-    here = sum(device in ready for device in devices)
-    if not devices:
-        return Markup(made.st("off", gettext("No phones")))  # noqa: S704  (a macro's output)
-    if not known:
-        return Markup(made.st("off", ngettext("%(num)d phone", "%(num)d phones", len(devices))))  # noqa: S704
-    words = gettext("%(here)d of %(all)d ready", here=here, all=len(devices))
-    return Markup(made.st("ok" if here == len(devices) else "warn" if here else "bad", words))  # noqa: S704
+def _phones(count: int, ready: int | None) -> Markup:
+    """`ready` None: nothing is known."""
+    if not count:
+        return st("off", gettext("No phones"))
+    if ready is None:
+        return st("off", ngettext("%(num)d phone", "%(num)d phones", count))
+    words = gettext("%(here)d of %(all)d ready", here=ready, all=count)
+    return st("ok" if ready == count else "warn" if ready else "bad", words)
 
 
 def _rows() -> list[Row]:
