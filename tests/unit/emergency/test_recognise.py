@@ -157,7 +157,7 @@ def test_numbers_the_carriers_do_not_route_are_carried_as_the_principal_one():
 
 @pytest.mark.parametrize("code", sorted(COUNTRIES))
 def test_every_country_out_of_the_box(code):
-    snapshot = compile_site(Site(country=code), 1)
+    snapshot = compile_site(Site(country=code), 1, {})
     recogniser = Recogniser.of(snapshot)
     for number in (*COUNTRIES[code].emergency, "112"):
         for user in (number, "9" + number):
@@ -168,7 +168,7 @@ def test_every_country_out_of_the_box(code):
         assert found is not None and (found.kind, found.number) == ("test", number)
 
 
-ALL = [Recogniser.of(compile_site(Site(country=code), 1)) for code in sorted(COUNTRIES)]
+ALL = [Recogniser.of(compile_site(Site(country=code), 1, {})) for code in sorted(COUNTRIES)]
 
 
 @given(st.from_regex(r"\+?[0-9]{7,15}", fullmatch=True), st.sampled_from(["", ";user=phone", ";user=dialstring"]))
