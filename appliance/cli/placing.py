@@ -31,6 +31,11 @@ def confirmed(desk: Desk, yes: bool, question: str, answer: str = "") -> None:
         raise refusal
 
 
+def restarting(desk: Desk) -> str:
+    """What a person should know before the answer: " The box restarts…", "" when it does not run."""
+    return " The box runs: it restarts, which ends its calls." if pending.runs(desk.data) else ""
+
+
 def put_in_place(desk: Desk, plan: pending.Plan, force: bool) -> Placed:
     """Have `plan` in place when this returns, where that can be. Raises HoldfastError: then nothing was changed, and the plan is withdrawn."""
     if _at_once(desk):

@@ -15,7 +15,7 @@ from appliance.cli.backup import BACKGROUND
 from appliance.cli.local import Desk, edits
 from appliance.cli.output import moment, print_json
 from appliance.cli.passphrase import PASSPHRASE_OPTION, known_passphrase
-from appliance.cli.placing import confirmed, outcome, put_in_place
+from appliance.cli.placing import confirmed, outcome, put_in_place, restarting
 from appliance.cli.progress import Progress, size
 from appliance.errors import HoldfastError
 from appliance.site import files, pending
@@ -46,7 +46,7 @@ def restore(desk: Desk, file: Path | None, passphrase_file: Path | None, dry_run
         raise HoldfastError("Name a backup file, or say --undo", "holdfast restore FILE [--dry-run]; holdfast restore --undo", code="usage")
     told: dict[str, Any] = {}
     if file is None:
-        confirmed(desk, yes, f"This puts back what the last restore replaced in {desk.data}.")
+        confirmed(desk, yes, f"This puts back what the last restore replaced in {desk.data}.{restarting(desk)}")
         plan = pending.stage_undo(desk.data, desk.author)
     else:
         with _opened(file) as source:
@@ -60,7 +60,7 @@ def restore(desk: Desk, file: Path | None, passphrase_file: Path | None, dry_run
                 told = _unpacked(desk, source, passphrase, part)
                 if not desk.as_json:
                     _tell(desk, told)
-                confirmed(desk, yes, f"This takes the place of {_present(desk.data)} in {desk.data}.")
+                confirmed(desk, yes, f"This takes the place of {_present(desk.data)} in {desk.data}.{restarting(desk)}")
                 says = f"the backup of {told['site']}, revision {told['revision']}, made {moment(told['made_unix_s'])}"
                 plan = pending.stage(desk.data, part, "restore", says, desk.author)
     placed = put_in_place(desk, plan, force)

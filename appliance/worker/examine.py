@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from appliance.errors import StateError
+from appliance.errors import NotFound, StateError
 from appliance.site.archive import check_database
 from appliance.site.migrate import migrate as migrate_site
 from appliance.site.sealing import SealError
@@ -28,10 +28,15 @@ def examine(given: dict[str, Any]) -> dict[str, Any]:
         number = int((folder / "site" / "current").read_text(encoding="ascii"))
     except (OSError, ValueError) as error:
         raise SealError("The backup does not say which site revision was in force", "use another backup") from error
-    site = SiteStore(folder / "site").read(number)
-    vault = Vault(folder)
-    vault.values(number)  # it opens, and with the key beside it
-    problems = check(site, vault.names(number))
+    try:
+        site = SiteStore(folder / "site").read(number)
+    except (StateError, NotFound) as error:
+        raise SealError(f"The site in this backup cannot be used: {error.sentence}", "use another backup, or a newer version", code="document") from error
+    try:
+        known = Vault(folder).names(number)  # it opens, and with the key beside it
+    except StateError as error:
+        raise SealError(f"The passwords in this backup cannot be used: {error.sentence}", "use another backup", code="vault") from error
+    problems = check(site, known)
     return {
         "site": site.name,
         "revision": number,

@@ -299,7 +299,7 @@ def _flipped(data: bytes) -> bytes:
 BEFORE_IT_IS_MADE = {
     "state of a newer version": (_newer_state, "newer-format"),
     "damaged state": (_damaged_state, "damaged"),
-    "document of a newer version": (_newer_document, "state"),
+    "document of a newer version": (_newer_document, "document"),
     "vault with another key": (_another_boxs_key, "vault"),
 }
 AFTER_IT_IS_MADE = {
