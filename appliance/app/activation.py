@@ -60,7 +60,7 @@ class Activation:
 
     def __init__(self, box: Box) -> None:
         self._box = box
-        self.place = Place.of(box.settings.data)
+        self.place = Place.of(box.settings.data, gently=True)
         self.secrets = EngineSecrets(box.settings.data)
         self.waiting: Condition | None = None
         self._lock = asyncio.Lock()

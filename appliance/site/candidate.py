@@ -76,6 +76,14 @@ class CandidateFile:
                 code="candidate",
             ) from error
 
+    def stamp(self) -> tuple[int, int, int]:
+        """Changes with every write. All zero: there is none."""
+        try:
+            there = self._path.stat()
+        except OSError:
+            return 0, 0, 0
+        return there.st_mtime_ns, there.st_ino, there.st_size
+
     def write(self, candidate: Candidate) -> None:
         shape = {"document": candidate.document, "past": candidate.past, "forget": sorted(candidate.forget)}
         files.write(self._path, json.dumps(shape, separators=(",", ":")).encode())

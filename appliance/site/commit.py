@@ -30,9 +30,14 @@ class Place:
     conditions: ConditionFile
 
     @classmethod
-    def of(cls, data: Path) -> Place:
+    def of(cls, data: Path, gently: bool = False) -> Place:
+        """`gently`: as of SiteStore."""
         folder = data / "site"
-        return cls(SiteStore(folder), Vault(data), CandidateFile(folder), ConditionFile(folder))
+        return cls(SiteStore(folder, gently), Vault(data), CandidateFile(folder), ConditionFile(folder))
+
+    def seal(self) -> tuple[object, ...]:
+        """Changes whenever what is in force, the candidate or the vault may have changed. Cheap."""
+        return self.store.current_number(), self.candidates.stamp(), self.vault.stamp()
 
     def waiting(self) -> Condition | None:
         """The condition on which the current revision is in force, if any."""

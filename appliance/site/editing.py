@@ -106,18 +106,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """The site as it was at one moment: `document` is in force, `stamp` changes with the vault."""
+    """The site at one moment: `document` is in force, `seal` breaks when anything changes."""
 
     revision: Revision
     site: Site
     document: dict[str, Any]
     candidate: Candidate
-    stamp: tuple[int, int, int]
-
-    def same_as(self, other: _Look) -> bool:
-        mine, others = self.candidate, other.candidate
-        same = self.revision == other.revision and self.stamp == other.stamp
-        return same and mine.document == others.document and mine.forget == others.forget
+    seal: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +252,7 @@ class Editor:
             if problems := ready.checked.problems:
                 raise DocumentError(f"The candidate has {len(problems)} problem{'s' if len(problems) > 1 else ''}", problems)
             with self._locked():
-                if self._look().same_as(look):
+                if self._place.seal() == look.seal:
                     return self._put_in_force(look, ready, comment, confirm_minutes)
         raise HoldfastError("The candidate changes faster than it can be checked", "wait until the others are done, then commit again", code="busy")
 
@@ -297,7 +292,7 @@ class Editor:
             if ready.checked.problems:
                 raise DocumentError(f"Revision {number} does not hold any more", ready.checked.problems)
             with self._locked():
-                if not self._look(tolerant=discard).same_as(look):
+                if self._place.seal() != look.seal:
                     continue
                 made = restore(self._place, site, author=self._author, comment=comment or f"revision {number} again", discard=True)
                 return self._back(look.document, made)
@@ -337,7 +332,7 @@ class Editor:
     def _look(self, tolerant: bool = False) -> _Look:
         """`tolerant`: a damaged candidate counts as none. Several files make up a moment: read until none has changed meanwhile."""
         while True:
-            number, stamp = self._place.store.current_number(), self._place.vault.stamp()
+            seal = self._place.seal()
             revision, site = self._place.store.current()
             document = site.model_dump(mode="json")
             try:
@@ -346,8 +341,8 @@ class Editor:
                 if not tolerant:
                     raise
                 candidate = None
-            if number is None or number == self._place.store.current_number():
-                return _Look(revision, site, document, candidate or Candidate(document), stamp)
+            if seal == self._place.seal():
+                return _Look(revision, site, document, candidate or Candidate(document), seal)
 
     def _expect(self, look: _Look, loc: Loc, yours: Any, expected: int | None) -> None:
         document = look.candidate.document

@@ -14,7 +14,7 @@ import sys
 
 from appliance.errors import HoldfastError
 
-NICE = 10
+NICE = 5
 """Calls come before what a worker does."""
 
 

@@ -40,6 +40,36 @@ def make_site(phones: int = 3, *, first: int = 201) -> Document:
     }
 
 
+def make_large_site(*, users: int = 500, devices: int = 700, flows: int = 200, first: int = 2000) -> Document:
+    """`make_site` of many users, the first of whom have a second device, and a menu per flow (extensions from 5000): what a large site commits."""
+    site = make_site(users, first=first)
+    for index in range(devices - users):
+        site["devices"][f"second-{index}"] = {"owner": f"user-{first + index}", "sip_user": f"second-{index}", "secret": secret(f"second-{index}")}
+    people = [f"user-{first + index}" for index in range(users)]
+    site["mailboxes"] = {"reception": {"name": "Reception", "owner": people[0]}}
+    site["flows"] = {f"menu-{index}": _menu(index, people[index % users], people[(index + 1) % users]) for index in range(flows)}
+    return site
+
+
+def _menu(index: int, one: str, two: str) -> Document:
+    return {
+        "name": f"Menu {index}",
+        "start": "menu",
+        "extensions": [str(5000 + index)],
+        "steps": {
+            "menu": {
+                "type": "prompt",
+                "settings": {"text": f"Welcome to department {index}.", "choices": ["1", "2"]},
+                "exits": {"1": "one", "2": "both", "timeout": "box", "invalid": "box"},
+            },
+            "one": {"type": "dial", "settings": {"targets": [{"user": one}]}, "exits": {"no-answer": "box", "busy": "box", "failed": "end"}},
+            "both": {"type": "dial", "settings": {"targets": [{"user": one}, {"user": two, "delay_seconds": 5}]}, "exits": {"no-answer": "box"}},
+            "box": {"type": "voicemail", "settings": {"mailbox": "reception"}},
+            "end": {"type": "hang-up"},
+        },
+    }
+
+
 def civic(floor: str) -> dict[str, str]:
     """A complete civic address that differs by floor."""
     return {"country": "US", "A1": "NY", "A3": "Testville", "RD": "Proof", "STS": "Street", "HNO": "12", "FLR": floor, "LOC": f"Floor {floor}", "PC": "12345"}
