@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from appliance.clock import Moment
 from appliance.errors import Conflict, DocumentError, HoldfastError, NotFound, Problem, StateError
 from appliance.site.candidate import Candidate
@@ -25,7 +27,7 @@ from appliance.site.diff import ABSENT, Change, diff, hidden_changes, undo
 from appliance.site.document import parse
 from appliance.site.model.site import Site
 from appliance.site.paths import SITE, TOP, Loc, check_place, find, has, object_of, parse_path, put, read, remove, version_of
-from appliance.site.secrets import SLOTS, fill, possible, split
+from appliance.site.secrets import SLOTS, fill, judge, possible, split
 from appliance.site.store import Revision
 from appliance.site.wording import close, path_of
 from appliance.site.working import run_job
@@ -168,7 +170,7 @@ class Editor:
         with self._locked():
             look = self._look()
             whole, secrets, problems = split(put(look.candidate.document, loc, value))
-            if problems:
+            if problems := problems or self._clashing(secrets, whole, look):
                 raise DocumentError(f"A secret in {path} cannot be used", problems)
             self._expect(look, loc, find(whole, loc), expected)
             document, problems = _tidied(whole, loc)
@@ -374,6 +376,17 @@ class Editor:
             same = {name for name, value in secrets.items() if counting.get(name) == value}
             self._place.vault.unstage(same)
             self._place.vault.stage({name: value for name, value in secrets.items() if name not in same})
+
+    def _clashing(self, secrets: Mapping[str, str], document: Mapping[str, Any], look: _Look) -> tuple[Problem, ...]:
+        """What speaks against `secrets` beside those that count (row E3: the sign-in password never registers a phone)."""
+        if not secrets:
+            return ()
+        try:
+            site = Site.model_validate(document)
+        except ValidationError:
+            return ()  # nobody can tell yet whose device it is
+        counting = self._place.vault.values(look.revision.number)
+        return tuple(problem for name, value in secrets.items() for problem in judge(name, value, site, counting))
 
     def _hidden(self, look: _Look, made: Mapping[str, str] | None = None) -> tuple[Change, ...]:
         """What becomes of secrets with the next commit; `made`: those it makes by itself."""

@@ -1,4 +1,4 @@
-"""A whole site and its secrets put into force in one go, without the candidate: the first site of a box, and `site.load`."""
+"""A whole site and its secrets put into force in one go, without the candidate: the first site of a box."""
 
 from __future__ import annotations
 

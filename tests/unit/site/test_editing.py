@@ -366,6 +366,18 @@ def test_a_secret_set_to_what_it_is_or_set_and_dropped_is_no_change(editor: Edit
 
 
 @pytest.mark.row("E3")
+def test_the_sign_in_password_never_registers_a_phone(editor: Editor) -> None:
+    editor.set("users.user-201.password", "sesame-opens-77")
+    editor.commit()
+    error = refused(editor.set, "devices.phone-201.secret", "sesame-opens-77")
+    assert isinstance(error, DocumentError)
+    assert [problem.path for problem in error.problems] == ["devices.phone-201.secret"]
+    assert isinstance(refused(editor.set, "users.user-201.password", secret("201")), DocumentError)
+    assert editor.set("devices.phone-202.secret", "sesame-opens-77").problems == ()  # somebody else's phone
+    assert len(editor.pending()) == 1
+
+
+@pytest.mark.row("E3")
 def test_new_devices_get_secrets_and_removed_ones_go(editor: Editor, data: Path) -> None:
     editor.set("devices.soft", {"owner": "user-201", "sip_user": "soft"})
     assert "password of User 201 (soft): made, hidden" in sentences(editor.check().changes)
