@@ -54,6 +54,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "threads": THREADS,
             "worker_connections": 1000,
             "keepalive": 30,
+            "limit_request_line": 8190,  # a search of some hundred letters of any script
             "timeout": 30,
             "graceful_timeout": 1,
             "certfile": str(self._certificate),
