@@ -106,7 +106,7 @@ def _contact(row: RegistrationShape) -> str:
     return f"{row['device']} {row['contact']}"[:200]
 
 
-@operation("GET", "/trace", id="trace", tag=BOX, scope="read", query=TraceQuery, answers={200: TraceResult}, refusals=(404,))
+@operation("GET", "/trace", id="trace", tag=BOX, scope="read", query=TraceQuery, answers={200: TraceResult})
 def trace(ask: Ask) -> Reply:
     """SIP messages the box remembers, for a ladder. Of one call, phone or number, oldest first; passwords are masked."""
     return Reply(ask_engine("trace", selector=ask.query.of, limit=ask.query.limit))
