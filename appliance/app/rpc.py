@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from appliance.app.diagnosis import diagnose
 from appliance.app.emergency_test import emergency_test
 from appliance.app.restart import restart
 from appliance.app.tracing import trace_result
@@ -20,6 +21,7 @@ from appliance.control.server import Peer
 from appliance.errors import NotFound
 from appliance.events.emergency import EmergencyNotice
 from appliance.sip._pj.config import host_text
+from appliance.state.records import Wanted
 from appliance.types import Transport
 
 if TYPE_CHECKING:
@@ -38,6 +40,12 @@ def methods(box: Box) -> Mapping[str, Handler]:
 
     async def registrations(_: dict[str, Any], __: Peer) -> shapes.RegistrationsResult:
         return _registrations(box)
+
+    async def diagnosis(_: dict[str, Any], __: Peer) -> shapes.DiagnosisResult:
+        calls = await box.loop.run_in_executor(None, box.history, 200, 0, Wanted(outcome="no-flow"))
+        registered = {binding.device for binding in box.registrations.all()}
+        refusals = tuple(box.registrations.refusals)
+        return {"findings": diagnose(box.snapshot, refusals, registered, calls, box.endpoint.listening, time.monotonic(), time.time())}
 
     async def sign_in(params: dict[str, Any], peer: Peer) -> shapes.SignInResult:
         snapshot = box.snapshot
@@ -72,7 +80,8 @@ def methods(box: Box) -> Mapping[str, Handler]:
         }  # fmt: skip
 
     async def history(params: dict[str, Any], _: Peer) -> shapes.HistoryResult:
-        rows = await box.loop.run_in_executor(None, box.history, params["limit"], params["before"])
+        wanted = Wanted(params["search"], params["direction"], params["outcome"], params["call"])
+        rows = await box.loop.run_in_executor(None, box.history, params["limit"], params["before"], wanted)
         return {
             "calls": [
                 {
@@ -121,20 +130,22 @@ def methods(box: Box) -> Mapping[str, Handler]:
         return await emergency_test(box, params["extension"], call=params["call"])
 
     async def notices(params: dict[str, Any], _: Peer) -> shapes.NoticesResult:
-        return {"notices": [_notice(box, n) for n in box.notices.recent()[: params["limit"]]]}
+        known = (*reversed(box.notices.live()), *box.notices.recent())
+        return {"notices": [_notice(box, n) for n in known[: params["limit"]]]}
 
     async def acknowledge(params: dict[str, Any], peer: Peer) -> shapes.AcknowledgeResult:
-        found = next((n for n in box.notices.recent() if n.id == params["notice"]), None)
+        found = next((n for n in (*box.notices.live(), *box.notices.recent()) if n.id == params["notice"]), None)
         if found is None:
             raise NotFound(f"No emergency notice {params['notice']} is known", "`holdfast emergency notices` lists them")
         box.acknowledged.setdefault(found.id, (params["by"] or f"uid {peer.uid}", time.time()))
+        box.bus.publish(found)  # whoever shows it looks again
         return {"notice": _notice(box, found)}
 
     async def box_restart(params: dict[str, Any], peer: Peer) -> shapes.RestartResult:
         return await restart(box, params, peer)
 
     return {
-        "status": status, "registrations": registrations, "devices.sign-in": sign_in, "calls": calls, "calls.history": history,
+        "status": status, "registrations": registrations, "diagnosis": diagnosis, "devices.sign-in": sign_in, "calls": calls, "calls.history": history,
         "calls.hangup": hangup, "calls.originate": originate, "calls.transfer": transfer, "trace": trace, "box.restart": box_restart,
         "site.activate": activate, "secrets.changed": secrets_changed,
         "emergency.test": test, "emergency.notices": notices, "emergency.acknowledge": acknowledge,

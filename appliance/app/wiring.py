@@ -57,7 +57,7 @@ from appliance.state.callbacks import CallbacksRepository
 from appliance.state.calls import CallsRepository
 from appliance.state.clock import Moment, boot_id
 from appliance.state.database import migrate, open_engine
-from appliance.state.records import BindingChange, CallRecord, ChangeKind
+from appliance.state.records import BindingChange, CallRecord, ChangeKind, Wanted
 from appliance.state.writer import StateWriter
 from appliance.types import MailboxId, SessionId, TrunkId
 
@@ -260,9 +260,9 @@ class Box:
 
         self.loop.call_soon_threadsafe(tell)
 
-    def history(self, limit: int, before: int = 0) -> tuple[CallRecord, ...]:
+    def history(self, limit: int, before: int = 0, wanted: Wanted | None = None) -> tuple[CallRecord, ...]:
         """The newest call records, or those before the one with that serial (in an executor thread)."""
-        return CallsRepository(self.engine).recent(limit, before or None) if self.engine is not None else ()
+        return CallsRepository(self.engine).recent(limit, before or None, wanted) if self.engine is not None else ()
 
     def _record(self, cdr: Cdr) -> None:
         if self.writer is not None:

@@ -181,6 +181,13 @@ class HistoryParams(Params):
     limit: int = Field(default=50, ge=1, le=1000)
     before: int = Field(default=0, ge=0, le=2**63 - 1)
     """The `serial` of the last call seen, for those before it; 0: the newest."""
+    search: str = Field(default="", max_length=100)
+    """Words that all stand in the numbers, names, user or trunk of a call."""
+    direction: str = Field(default="", max_length=20)
+    outcome: str = Field(default="", max_length=40)
+    """"answered", "unanswered" (whatever the cause), or one cause."""
+    call: str = Field(default="", max_length=200)
+    """The id of one call."""
 
 
 class HangupParams(Params):
@@ -265,6 +272,7 @@ def _table(*methods: Method) -> dict[str, Method]:
 METHODS = _table(
     Method("status"),
     Method("registrations"),
+    Method("diagnosis"),
     Method("devices.sign-in", SignInParams),
     Method("calls"),
     Method("calls.history", HistoryParams),

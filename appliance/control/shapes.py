@@ -138,6 +138,29 @@ class RegistrationsResult(TypedDict):
     absent: list[AbsentShape]
 
 
+class FindingShape(TypedDict):
+    """Something that does not work: `cause` and `cure` are sentences without their full stop. `device` "": none of the site's. `source` "": not known.
+
+    `code`: a reason of a refusal ("wrong-password", "unknown-user", "wrong-domain"…), "no-flow", "silent", "no-password" or "switched-off".
+    `at_unix_s`: the last of its `times`; 0 for what lasts.
+    """
+
+    code: str
+    device: str
+    name: str
+    username: str
+    source: str
+    user_agent: str
+    cause: str
+    cure: str
+    at_unix_s: float
+    times: int
+
+
+class DiagnosisResult(TypedDict):
+    findings: list[FindingShape]
+
+
 class SignInShape(TypedDict):
     """One device's SIP sign-in, in the clear."""
 

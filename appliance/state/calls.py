@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import ColumnElement, Engine, Select, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection, RowMapping
 
 from appliance.state import database
-from appliance.state.records import CallRecord
+from appliance.state.records import CallRecord, Wanted
 from appliance.types import SessionId
 
 KEEP = 200_000
@@ -43,9 +43,9 @@ class CallsRepository:
         if rows:
             connection.execute(_PUT, rows)
 
-    def recent(self, limit: int = 100, before: int | None = None) -> tuple[CallRecord, ...]:
-        """The newest records, newest first; `before` is the `serial` of the last one seen, for the next page."""
-        query = select(_table).order_by(_table.c.serial.desc()).limit(limit)
+    def recent(self, limit: int = 100, before: int | None = None, wanted: Wanted | None = None) -> tuple[CallRecord, ...]:
+        """The newest records (of those `wanted`), newest first; `before` is the `serial` of the last one seen, for the next page."""
+        query = _narrowed(select(_table), wanted or Wanted()).order_by(_table.c.serial.desc()).limit(limit)
         if before is not None:
             query = query.where(_table.c.serial < before)
         with self._engine.begin() as connection:
@@ -58,6 +58,22 @@ class CallsRepository:
             if newest is None:
                 return 0
             return connection.execute(delete(_table).where(_table.c.serial <= newest - keep)).rowcount
+
+
+def _narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
+    for column, value in ((_table.c.session, wanted.session), (_table.c.direction, wanted.direction)):
+        if value:
+            query = query.where(column == value)
+    if wanted.outcome == "unanswered":
+        query = query.where(_table.c.outcome != "answered")
+    elif wanted.outcome:
+        query = query.where(_table.c.outcome == wanted.outcome)
+    told: ColumnElement[Any] = _table.c.caller
+    for column in (_table.c.caller_name, _table.c.called, _table.c.dialled, _table.c.user, _table.c.trunk):
+        told = told + " " + column
+    for word in wanted.search.split():
+        query = query.where(told.icontains(word, autoescape=True))
+    return query
 
 
 def _row(record: CallRecord) -> dict[str, Any]:

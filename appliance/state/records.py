@@ -73,6 +73,19 @@ class CallbackRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which call records to read; what is "" does not narrow. `search`: words that all stand in numbers, names, the user or the trunk of a call.
+
+    `outcome`: "answered", "unanswered" (whatever the cause), or one cause. `session`: that very call.
+    """
+
+    search: str = ""
+    direction: str = ""
+    outcome: str = ""
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CallRecord:
     """One call as people count calls (call detail record). Times are wall clock in Unix seconds, None where it did not happen.
 

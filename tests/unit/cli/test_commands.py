@@ -170,7 +170,9 @@ def test_calls_in_progress_and_past(box):
     assert "flow menu; ask: 1 -> sales" in output
     assert "answered" in output
     assert "1 min 1 s" in output
-    assert box.asked[-1] == ("calls.history", {"limit": 5, "before": 0})
+    assert box.asked[-1] == ("calls.history", {"limit": 5, "before": 0, "search": "", "direction": "", "outcome": "", "call": ""})
+    box.run("calls", "--history", "5", "--search", "dana 0188")
+    assert box.asked[-1][1]["search"] == "dana 0188"
     box.answers["calls"] = {"calls": []}
     assert box.run("calls").output == "No calls.\n"
 
@@ -388,6 +390,17 @@ def test_plain_keeps_names_and_shows_the_rest(text, shown):
 @pytest.mark.parametrize(("seconds", "shown"), [(-1, "0 s"), (59.9, "59 s"), (60, "1 min 0 s"), (7300, "2 h 1 min"), (90_000, "1 d 1 h")])
 def test_durations(seconds, shown):
     assert duration(seconds) == shown
+
+
+def test_diagnose_says_cause_and_cure(box):
+    finding = {"code": "silent", "device": "d", "name": "Desk", "username": "201", "source": "", "user_agent": "", "cause": "It is off", "cure": "Switch it on",
+               "at_unix_s": 0.0, "times": 0}  # fmt: skip
+    box.answers["diagnosis"] = {"findings": [finding, finding | {"times": 3, "at_unix_s": 1_800_000_000.0}]}
+    output = box.run("diagnose").output
+    assert output.startswith("It is off.\n  Switch it on.\n")
+    assert "3 times, last" in output
+    box.answers["diagnosis"] = {"findings": []}
+    assert "Nothing is wrong" in box.run("diagnose").output
 
 
 def test_every_method_has_a_command():

@@ -15,7 +15,7 @@ from appliance.state.calls import CallsRepository
 from appliance.state.clock import Moment, boot_id, boottime_s
 from appliance.state.database import migrate, open_engine
 from appliance.state.outbox import OutboxRepository
-from appliance.state.records import ChangeKind, OutboxState
+from appliance.state.records import ChangeKind, OutboxState, Wanted
 from appliance.state.voicemail import VoicemailRepository
 from appliance.types import MailboxId
 from tests.unit.state.samples import binding, call, change, item, message, window
@@ -98,6 +98,24 @@ def test_call_records_by_page_newest_first(engine: Engine) -> None:
     rest = repository.recent(10, before=first[-1].serial)
     assert [record.session for record in rest] == ["s2", "s1", "s0"]
     assert replace(rest[-1], serial=0) == call("s0")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (Wanted(search="0188 marg"), ["s1"]), (Wanted(search="0188"), ["s2", "s1"]), (Wanted(search="50%"), ["s3"]), (Wanted(search="_"), []),
+        (Wanted(direction="out"), ["s2"]),
+        (Wanted(outcome="answered"), ["s2"]), (Wanted(outcome="unanswered"), ["s3", "s1"]), (Wanted(outcome="busy", search="0188"), ["s1"]),
+        (Wanted(session="s3"), ["s3"]), (Wanted(session="s9"), []),
+    ],
+)  # fmt: skip
+def test_call_records_are_found_by_words_direction_outcome_and_id(engine: Engine, wanted: Wanted, found: list[str]) -> None:
+    repository = CallsRepository(engine)
+    repository.append(call("s1", direction="in", caller="+15035550188", caller_name="Marguerite", outcome="busy"))
+    repository.append(call("s2", direction="out", caller="207", called="+15035550188", outcome="answered"))
+    repository.append(call("s3", direction="internal", caller="201", caller_name="50% off", outcome="no-answer"))
+    assert [record.session for record in repository.recent(wanted=wanted)] == found
+    assert [record.session for record in repository.recent(before=2, wanted=wanted)] == [session for session in found if session == "s1"]
 
 
 def test_a_call_record_written_twice_keeps_its_place(engine: Engine) -> None:
