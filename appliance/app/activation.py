@@ -40,19 +40,20 @@ GOOD_AFTER_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A revision, ready for calls."""
+    """A revision, ready for calls. `alarms`: what is to be said of its secrets (EngineSecrets.alarms)."""
 
     snapshot: Snapshot
     recogniser: Recogniser
     locations: LocationTable
+    alarms: Mapping[str, tuple[str, str]]
 
     @classmethod
-    def of(cls, site: Site, revision: int, secrets: Mapping[str, str], rescue: bool) -> Compiled:
-        snapshot = compiled.compile(site, revision, secrets)
+    def of(cls, site: Site, revision: int, counting: Mapping[str, str], rescue: bool, alarms: Mapping[str, tuple[str, str]]) -> Compiled:
+        snapshot = compiled.compile(site, revision, counting)
         if rescue:
             # Emergency keeps every trunk; ordinary calls keep none.
             snapshot = replace(snapshot, outbound_trunks=(), numbers={})
-        return cls(snapshot, Recogniser.of(snapshot), LocationTable(site))
+        return cls(snapshot, Recogniser.of(snapshot), LocationTable(site), alarms)
 
 
 class Activation:
@@ -92,9 +93,10 @@ class Activation:
             box.alarm("rescue", f"Rescue: {box.rescue_reason}", "see the log for the crash, then commit a corrected site or restart the box")
         elif self._seen not in {None, number}:
             self._tell_fallback(self._seen, number)
-        found = Compiled.of(site, number, self.secrets.at_start(site, revision.number), box.settings.rescue)
-        self._tell_secrets(site)
-        return found, number
+        counting = self.secrets.at_start(site, revision.number)
+        made = Compiled.of(site, number, counting, box.settings.rescue, self.secrets.alarms(site))
+        self._tell(made.alarms)
+        return made, number
 
     def _first(self) -> None:
         """The site file that HOLDFAST_SITE names becomes the first revision of a box that has none, by the rules of every commit."""
@@ -222,16 +224,16 @@ class Activation:
 
     def _read(self) -> tuple[Compiled, int] | None:
         """The current revision, compiled, and its number; None: it is in force. In an executor thread."""
-        revision, site = self.place.store.current()
-        if revision.number == self._box.revision:
-            return None
-        secrets = self.secrets.of(revision.number)
         # The collector walking over a large site would hold the interpreter for longer than anything else here. What a revision is made of lives
         # until the next one and has no cycles: the collector need not know it.
         gc.collect()
         gc.disable()
         try:
-            made = Compiled.of(site, revision.number, secrets, False)
+            revision, site = self.place.store.current()
+            if revision.number == self._box.revision:
+                return None
+            counting = self.secrets.of(revision.number)
+            made = Compiled.of(site, revision.number, counting, False, self.secrets.alarms(site))
             gc.freeze()
         finally:
             gc.enable()
@@ -240,13 +242,14 @@ class Activation:
     def _reread(self) -> Compiled:
         """What is in force with the vault's secrets as they are now. In an executor thread."""
         box = self._box
-        return Compiled.of(box.snapshot.site, box.revision, self.secrets.of(self.secrets.revision), box.settings.rescue)
+        site, counting = box.snapshot.site, self.secrets.of(self.secrets.revision)
+        return Compiled.of(site, box.revision, counting, box.settings.rescue, self.secrets.alarms(site))
 
     async def _swap(self, made: Compiled, revision: int) -> None:
         self._box.revision = revision
-        self._tell_secrets(made.snapshot.site)
+        self._tell(made.alarms)
         await self._box.put_in_force(made)
 
-    def _tell_secrets(self, site: Site) -> None:
-        for code, told in self.secrets.alarms(site).items():
+    def _tell(self, alarms: Mapping[str, tuple[str, str]]) -> None:
+        for code, told in alarms.items():
             self._box.alarm(code, *told)

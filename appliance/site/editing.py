@@ -18,13 +18,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from appliance.clock import Moment
-from appliance.errors import Conflict, DocumentError, HoldfastError, NotFound, Problem, StateError
+from appliance.errors import DocumentError, HoldfastError, NotFound, Problem, StateError
 from appliance.site.candidate import Candidate
-from appliance.site.canonical import canonical, canonical_object
+from appliance.site.canonical import canonical_object
 from appliance.site.commit import Place, Secrets, go_back, go_back_when_due, put_in_force, restore
 from appliance.site.confirm import MAX_MINUTES, Condition
 from appliance.site.diff import ABSENT, Change, diff, hidden_changes, undo
 from appliance.site.document import parse
+from appliance.site.look import Look, expect, look, version_at
 from appliance.site.model.site import Site
 from appliance.site.paths import SITE, TOP, Loc, check_place, find, has, object_of, parse_path, put, read, remove, version_of
 from appliance.site.secrets import SLOTS, fill, judge, possible, split
@@ -33,8 +34,6 @@ from appliance.site.wording import close, path_of
 from appliance.site.working import run_job
 
 _TRIES = 3
-_RECENT = 5
-"""Revisions that are looked through for what somebody read before a conflict."""
 
 log = logging.getLogger(__name__)
 
@@ -107,17 +106,6 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """The site at one moment: `document` is in force, `seal` breaks when anything changes."""
-
-    revision: Revision
-    site: Site
-    document: dict[str, Any]
-    candidate: Candidate
-    seal: tuple[object, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Ready:
     """A check's outcome, and what the commit needs beside: the document set right (as it was where there are problems), and what becomes of secrets."""
 
@@ -146,10 +134,10 @@ class Editor:
     def show(self, path: str = "") -> Shown:
         """What the candidate holds at `path`. Raises NotFound with a hint."""
         loc = parse_path(path)
-        document = self._look().candidate.document
+        document = look(self._place).candidate.document
         if not has(document, loc):
             check_place(loc)  # a slip in a field's name gets the better hint
-        return Shown(path_of(loc), read(document, loc), _version(document, loc))
+        return Shown(path_of(loc), read(document, loc), version_at(document, loc))
 
     def set(self, path: str, value: Any, expected: int | None = None) -> Written:
         """Put `value` at `path`, making the object where it is new. `expected`: the version it was read with (0: it must not exist yet).
@@ -163,27 +151,27 @@ class Editor:
         if is_secret(loc):
             if value is None:
                 return self.delete(path, expected)
-            read(self._look().candidate.document, loc[:2])
+            read(look(self._place).candidate.document, loc[:2])
         else:
             check_place(loc)
         _check_json(path, value)
         with self._locked():
-            look = self._look()
-            whole, secrets, problems = split(put(look.candidate.document, loc, value))
-            if problems := problems or self._clashing(secrets, whole, look):
+            seen = look(self._place)
+            whole, secrets, problems = split(put(seen.candidate.document, loc, value))
+            if problems := problems or self._clashing(secrets, whole, seen):
                 raise DocumentError(f"A secret in {path} cannot be used", problems)
-            self._expect(look, loc, find(whole, loc), expected)
+            expect(self._place, seen, loc, find(whole, loc), expected)
             document, problems = _tidied(whole, loc)
-            self._keep(look, secrets)
-            return self._write(look.candidate.edited(document, look.candidate.forget - secrets.keys()), loc, problems)
+            self._keep(seen, secrets)
+            return self._write(seen.candidate.edited(document, seen.candidate.forget - secrets.keys()), loc, problems)
 
     def delete(self, path: str, expected: int | None = None) -> Written:
         """Take `path` out: an object, a field (back to its default) or an entry of a list. Raises NotFound, Conflict."""
         loc = parse_path(path)
         with self._locked():
-            look = self._look()
-            candidate = look.candidate
-            self._expect(look, loc, None, expected)
+            seen = look(self._place)
+            candidate = seen.candidate
+            expect(self._place, seen, loc, None, expected)
             if is_secret(loc):
                 read(candidate.document, loc[:2])
                 self._place.vault.unstage([path_of(loc)])
@@ -197,36 +185,36 @@ class Editor:
     def replace(self, document: Mapping[str, Any], expected: int | None = None) -> Written:
         """Make `document` (a whole site as read from a file, secrets allowed) the candidate. `expected`: of `show("")`. Raises DocumentError, Conflict."""
         with self._locked():
-            look = self._look()
-            site, secrets = parse(document, self._place.vault.names(look.revision.number, staged=True))
-            self._expect(look, (), document, expected)
-            self._keep(look, secrets)
-            return self._write(look.candidate.edited(site.model_dump(mode="json"), frozenset()), ())
+            seen = look(self._place)
+            site, secrets = parse(document, self._place.vault.names(seen.revision.number, staged=True))
+            expect(self._place, seen, (), document, expected)
+            self._keep(seen, secrets)
+            return self._write(seen.candidate.edited(site.model_dump(mode="json"), frozenset()), ())
 
     def pending(self) -> tuple[Change, ...]:
         """How the candidate differs from what is in force, staged secrets included; empty when there is nothing to commit."""
-        look = self._look()
-        return (*diff(look.document, look.candidate.document), *self._hidden(look))
+        seen = look(self._place)
+        return (*diff(seen.document, seen.candidate.document), *self._hidden(seen))
 
     def discard(self, paths: Sequence[str] = ()) -> tuple[Change, ...]:
         """Drop pending changes at and below `paths` (none named: all of them); returns those dropped. Raises NotFound where nothing is pending."""
         with self._locked():
             try:
-                look = self._look()
+                seen = look(self._place)
             except StateError as error:
                 if paths or error.code != "candidate":
                     raise
                 self._place.candidates.put_aside()
-                look = self._look()
-            pending = (*diff(look.document, look.candidate.document), *self._hidden(look))
+                seen = look(self._place)
+            pending = (*diff(seen.document, seen.candidate.document), *self._hidden(seen))
             dropped = _at(pending, paths) if paths else pending
             names = {change.path for change in dropped if change.hidden}
-            self._place.vault.prune(look.revision.number)  # what a commit that was cut short promoted is staged again, and may go
+            self._place.vault.prune(seen.revision.number)  # what a commit that was cut short promoted is staged again, and may go
             self._place.vault.unstage([name for name in self._place.vault.staged() if not paths or name in names or _gone_with(name, dropped)])
             if len(dropped) == len(pending):
                 self._place.candidates.clear()
             else:
-                candidate = look.candidate
+                candidate = seen.candidate
                 self._place.candidates.write(candidate.edited(undo(dropped, candidate.document), candidate.forget - names))
             return dropped
 
@@ -234,7 +222,7 @@ class Editor:
 
     def check(self) -> Checked:
         """Everything a commit would say, without committing. Raises only when it cannot be checked at all."""
-        return self._check(self._look()).checked
+        return self._check(look(self._place)).checked
 
     def commit(self, comment: str = "", confirm_minutes: int = 0, expected: int | None = None) -> Committed:
         """Make the candidate the current revision. `confirm_minutes` 1-1440: goes back by itself unless `confirm` comes in time; 0: for good, which also
@@ -246,16 +234,16 @@ class Editor:
             raise HoldfastError(f"{confirm_minutes} minutes cannot be waited for", f"give 1 to {MAX_MINUTES}, or 0 to commit for good", code="minutes")
         self._settle()
         for _ in range(_TRIES):
-            look = self._look()
-            self._expect(look, (), None, expected)
-            if not diff(look.document, look.candidate.document) and not self._hidden(look):
+            seen = look(self._place)
+            expect(self._place, seen, (), None, expected)
+            if not diff(seen.document, seen.candidate.document) and not self._hidden(seen):
                 raise HoldfastError("There is nothing to commit", "change something first: the candidate is what is in force", code="nothing-to-commit")
-            ready = self._check(look)
+            ready = self._check(seen)
             if problems := ready.checked.problems:
                 raise DocumentError(f"The candidate has {len(problems)} problem{'s' if len(problems) > 1 else ''}", problems)
             with self._locked():
-                if self._place.seal() == look.seal:
-                    return self._put_in_force(look, ready, comment, confirm_minutes)
+                if self._place.seal() == seen.seal:
+                    return self._put_in_force(seen, ready, comment, confirm_minutes)
         raise HoldfastError("The candidate changes faster than it can be checked", "wait until the others are done, then commit again", code="busy")
 
     def waiting(self) -> Waiting | None:
@@ -275,7 +263,7 @@ class Editor:
         """Go back now from the unconfirmed commit; its changes are pending again. Raises HoldfastError "nothing-to-confirm"."""
         with self._locked():
             held = self._unconfirmed()
-            before = self._look(tolerant=True).document
+            before = look(self._place, tolerant=True).document
             comment = f"taken back unconfirmed; this is revision {held.previous} again"
             return self._back(before, go_back(self._place, held, author=self._author, comment=comment))
 
@@ -287,17 +275,17 @@ class Editor:
         self._settle()
         site = self._place.store.read(number)
         for _ in range(_TRIES):
-            look = self._look(tolerant=discard)
+            seen = look(self._place, tolerant=discard)
             if not discard and self.pending():
                 raise HoldfastError("Changes are pending", "commit or discard them first, or say that they shall be discarded", code="pending")
-            ready = self._check(replace(look, candidate=Candidate(site.model_dump(mode="json"))))
+            ready = self._check(replace(seen, candidate=Candidate(site.model_dump(mode="json"))))
             if ready.checked.problems:
                 raise DocumentError(f"Revision {number} does not hold any more", ready.checked.problems)
             with self._locked():
-                if self._place.seal() != look.seal:
+                if self._place.seal() != seen.seal:
                     continue
                 made = restore(self._place, site, author=self._author, comment=comment or f"revision {number} again", discard=True)
-                return self._back(look.document, made)
+                return self._back(seen.document, made)
         raise HoldfastError("The candidate changes faster than it can be checked", "wait until the others are done, then try again", code="busy")
 
     # ---- revisions -----------------------------------------------------------------------------------------------
@@ -311,7 +299,7 @@ class Editor:
     def diff(self, a: int, b: int | None = None) -> tuple[Change, ...]:
         """From revision `a` to revision `b`, or to the candidate. Raises NotFound, StateError."""
         first = self._place.store.read(a).model_dump(mode="json")
-        return diff(first, self._look().candidate.document if b is None else self._place.store.read(b).model_dump(mode="json"))
+        return diff(first, look(self._place).candidate.document if b is None else self._place.store.read(b).model_dump(mode="json"))
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
@@ -331,53 +319,19 @@ class Editor:
         except HoldfastError as error:
             log.warning("an unconfirmed commit could not be taken back: %s", error)
 
-    def _look(self, tolerant: bool = False) -> _Look:
-        """`tolerant`: a damaged candidate counts as none. Several files make up a moment: read until none has changed meanwhile."""
-        while True:
-            seal = self._place.seal()
-            revision, site = self._place.store.current()
-            document = site.model_dump(mode="json")
-            try:
-                candidate = self._place.candidates.read()
-            except StateError:
-                if not tolerant:
-                    raise
-                candidate = None
-            if seal == self._place.seal():
-                return _Look(revision, site, document, candidate or Candidate(document), seal)
-
-    def _expect(self, look: _Look, loc: Loc, yours: Any, expected: int | None) -> None:
-        document = look.candidate.document
-        version = _version(document, loc)
-        if expected is not None and expected != version:
-            raise Conflict(path_of(loc), find(document, loc, None), yours, version, self._base(look, loc, expected))
-
-    def _base(self, look: _Look, loc: Loc, version: int) -> Any:
-        """What stood at `loc` when its object had `version`; None where nobody knows any more."""
-        whole = object_of(loc)
-        past = look.candidate.earlier(whole, version)
-        if past is not None:
-            return find(put({}, whole, past), loc, None)
-        for revision in (look.revision, *self._place.store.history()[:_RECENT]):
-            with contextlib.suppress(HoldfastError):
-                document = canonical(self._place.store.read(revision.number).model_dump(mode="json"))
-                if _version(document, loc) == version:
-                    return find(document, loc, None)
-        return None
-
     def _write(self, candidate: Candidate, loc: Loc, problems: tuple[Problem, ...] = ()) -> Written:
         self._place.candidates.write(candidate)
-        return Written(path_of(loc), find(candidate.document, loc, None), _version(candidate.document, loc), problems)
+        return Written(path_of(loc), find(candidate.document, loc, None), version_at(candidate.document, loc), problems)
 
-    def _keep(self, look: _Look, secrets: Mapping[str, str]) -> None:
+    def _keep(self, seen: Look, secrets: Mapping[str, str]) -> None:
         """Stage what differs from what counts; the rest needs no commit."""
         if secrets:
-            counting = self._place.vault.values(look.revision.number)
+            counting = self._place.vault.values(seen.revision.number)
             same = {name for name, value in secrets.items() if counting.get(name) == value}
             self._place.vault.unstage(same)
             self._place.vault.stage({name: value for name, value in secrets.items() if name not in same})
 
-    def _clashing(self, secrets: Mapping[str, str], document: Mapping[str, Any], look: _Look) -> tuple[Problem, ...]:
+    def _clashing(self, secrets: Mapping[str, str], document: Mapping[str, Any], seen: Look) -> tuple[Problem, ...]:
         """What speaks against `secrets` beside those that count (row E3: the sign-in password never registers a phone)."""
         if not secrets:
             return ()
@@ -385,56 +339,56 @@ class Editor:
             site = Site.model_validate(document)
         except ValidationError:
             return ()  # nobody can tell yet whose device it is
-        counting = self._place.vault.values(look.revision.number)
+        counting = self._place.vault.values(seen.revision.number)
         return tuple(problem for name, value in secrets.items() for problem in judge(name, value, site, counting))
 
-    def _hidden(self, look: _Look, made: Mapping[str, str] | None = None) -> tuple[Change, ...]:
+    def _hidden(self, seen: Look, made: Mapping[str, str] | None = None) -> tuple[Change, ...]:
         """What becomes of secrets with the next commit; `made`: those it makes by itself."""
-        names, staged = self._place.vault.names(look.revision.number), self._place.vault.staged()
+        names, staged = self._place.vault.names(seen.revision.number), self._place.vault.staged()
         new = sorted({*(made or ()), *(staged - names)})
-        return hidden_changes(look.candidate.document, made=new, changed=sorted(staged & names), removed=sorted((look.candidate.forget & names) - staged))
+        return hidden_changes(seen.candidate.document, made=new, changed=sorted(staged & names), removed=sorted((seen.candidate.forget & names) - staged))
 
-    def _check(self, look: _Look) -> _Ready:
+    def _check(self, seen: Look) -> _Ready:
         """Have the worker check the candidate against what is in force."""
-        vault, number, forget = self._place.vault, look.revision.number, look.candidate.forget
+        vault, number, forget = self._place.vault, seen.revision.number, seen.candidate.forget
         names, staged = vault.names(number), vault.staged()
         payload = {
-            "document": look.candidate.document,
-            "before": look.document,
+            "document": seen.candidate.document,
+            "before": seen.document,
             "media": [path.stem for path in (self._data / "media").glob("*.wav")],
             "secrets": sorted((names - forget) | staged),
         }
         said = run_job("check", payload)
         changes, problems = (tuple(map(Change.from_dict, said["changes"])), tuple(Problem(**each) for each in said["problems"]))
-        document, secrets = look.candidate.document, Secrets({}, forget)
+        document, secrets = seen.candidate.document, Secrets({}, forget)
         if not problems:
             document = said["document"]
             site = Site.model_validate(document)
             # An object made anew under an old id is another one: it does not inherit the secret.
-            again = {name for name in self._not_there_before(look, site) & names if name not in staged}
+            again = {name for name in self._not_there_before(seen, site) & names if name not in staged}
             secrets = Secrets(fill(site, (names - forget - again) | staged), forget | again)
         checked = Checked(
             problems=problems,
             warnings=tuple(Problem(**each) for each in said["warnings"]),
-            changes=(*changes, *self._hidden(look, secrets.made)),
+            changes=(*changes, *self._hidden(seen, secrets.made)),
             normalised=tuple(map(Change.from_dict, said["normalised"])),
             proof=said["proof"],
-            version=version_of(look.candidate.document),
+            version=version_of(seen.candidate.document),
         )
         return _Ready(checked, document, secrets)
 
-    def _not_there_before(self, look: _Look, site: Site) -> frozenset[str]:
+    def _not_there_before(self, seen: Look, site: Site) -> frozenset[str]:
         """Secrets that `site` can have and what is in force cannot. What was taken back unconfirmed a moment ago was there before."""
-        before = {*possible(look.site)}
-        if look.revision.undoes:
+        before = {*possible(seen.site)}
+        if seen.revision.undoes:
             with contextlib.suppress(HoldfastError):
-                before |= {*possible(self._place.store.read(look.revision.undoes))}
+                before |= {*possible(self._place.store.read(seen.revision.undoes))}
         return frozenset(possible(site)) - before
 
-    def _put_in_force(self, look: _Look, ready: _Ready, comment: str, minutes: int) -> Committed:
-        if ready.document != look.candidate.document:
+    def _put_in_force(self, seen: Look, ready: _Ready, comment: str, minutes: int) -> Committed:
+        if ready.document != seen.candidate.document:
             # Killed before the revision counts, it is still pending; killed after, nothing is.
-            self._place.candidates.write(replace(look.candidate, document=ready.document))
+            self._place.candidates.write(replace(seen.candidate, document=ready.document))
         site = Site.model_validate(ready.document)
         revision, held = put_in_force(self._place, site, author=self._author, comment=comment, secrets=ready.secrets, minutes=minutes)
         try:
@@ -451,16 +405,12 @@ class Editor:
         return held
 
     def _back(self, before: Mapping[str, Any], made: Revision) -> Committed:
-        return Committed(made.number, diff(before, self._look(tolerant=True).document))
+        return Committed(made.number, diff(before, look(self._place, tolerant=True).document))
 
 
 def is_secret(loc: Loc) -> bool:
     """Whether a secret stands there, which the vault keeps."""
     return len(loc) == 3 and any(slot.kind == loc[0] and slot.field == loc[2] for slot in SLOTS)
-
-
-def _version(document: Mapping[str, Any], loc: Loc) -> int:
-    return version_of(find(document, object_of(loc), None))
 
 
 def _tidied(document: dict[str, Any], loc: Loc) -> tuple[dict[str, Any], tuple[Problem, ...]]:

@@ -132,6 +132,14 @@ def test_json_and_toml_out_have_no_secrets_and_read_back_as_the_same_site(tmp_pa
     assert "rtp_first_port" not in dump_toml(site)
 
 
+def test_house_dialling_stands_in_no_file_unless_it_was_changed(tmp_path: Path) -> None:
+    assert "flows" not in dump_toml(Site())
+    raw = json.loads(dump_json(Site()))
+    raw["flows"]["house"]["steps"]["dial"]["settings"]["targets"].append({"user": "dana", "when": {"open": [1, [2.5, {"x": True}]]}})
+    changed = Site.model_validate(raw)
+    assert Site.model_validate(tomllib.loads(dump_toml(changed))) == changed != Site()
+
+
 @given(
     st.dictionaries(
         st.from_regex(r"[a-z0-9][a-z0-9-]{0,5}", fullmatch=True), st.text(st.characters(codec="utf-8", exclude_characters="\x7f"), max_size=20), max_size=4
