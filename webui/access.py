@@ -108,7 +108,7 @@ def _claim(id: str, name: str, password: str) -> Response:
 def _first_page() -> str:
     """The first hour, where an area for it is there; else home."""
     for area in current_app.extensions["areas"]:
-        if isinstance(area, Area) and getattr(area, "first_hour", False):
+        if isinstance(area, Area) and area.first_hour:
             return url_for(f"{area.name}.index")
     return home()
 

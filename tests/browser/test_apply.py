@@ -132,6 +132,21 @@ def test_an_open_page_outlives_a_restart_of_the_web(live_web, page):
     assert page.evaluate("window.same")
 
 
+def test_a_page_nobody_looks_at_holds_no_stream_and_still_learns(web, signed_in):
+    page = signed_in
+    expect(page.locator("html")).to_have_attribute("data-stream", "on")
+    streams = []
+    page.on("request", lambda request: streams.append(request.url) if "/events" in request.url else None)
+    turn = "document.dispatchEvent(new Event('visibilitychange', {bubbles: true}))"
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true});" + turn)
+    with page.expect_response(lambda answer: "/live" in answer.url):
+        web.editor().set("users.user-202.name", "Changed meanwhile")
+    expect(page.get_by_role("region", name="Changes not applied")).to_be_visible()
+    assert streams == []
+    page.evaluate("delete document.hidden;" + turn)
+    wait_until(lambda: page.evaluate("1") and streams, 10.0, "the stream of a page that is looked at again")
+
+
 def test_fifty_open_pages_are_one_subscription(live_web):
     web = live_web
     visitor = Visitor(web)

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import sideways, sign_in, violations, watched
 from tests.screenshots import pages
-from tests.support.web import Visitor, Web, office
+from tests.support.web import DANA, PASSWORD, Visitor, Web, office
 
 SIZES = ((1280, 800), (768, 1024), (360, 740))
 FRONT = ("/claim", "/sign-in")
@@ -76,6 +76,23 @@ def test_every_page_holds_with_longer_words(full_box, page):
         for width, height in SIZES:
             page.set_viewport_size({"width": width, "height": height})
             assert sideways(page) <= 0, f"{path} at {width}"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("language", ["fr", "it", "sv"])
+def test_every_page_holds_in_every_language(full_box, profile, language):
+    page = watched(profile(locale=language).new_page())
+    page.goto(full_box.url("/sign-in"))
+    page.locator("#user").fill(DANA)
+    page.locator("#password").fill(PASSWORD)
+    page.locator("button.pri").click()
+    page.wait_for_url(lambda url: "/sign-in" not in url)
+    for path in pages(full_box):
+        page.goto(full_box.url(path))
+        assert page.locator("html").get_attribute("lang") == language
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            assert sideways(page) <= 0, f"{path} in {language} at {width}"
 
 
 def test_every_page_is_light_enough(full_box):

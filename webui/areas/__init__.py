@@ -40,15 +40,26 @@ class Badge:
 class Area(Blueprint):
     """An entry of the main navigation with its pages under `/<id>`. The page at the endpoint `<id>.index` is where the entry leads.
 
-    `order`: its place; 100 and above stand below the rule. `thumb`: it is one of the four that fit at the bottom of a phone's screen.
+    `order`: its place; 100 and above stand below the rule. `thumb`: it is one of the four that fit at the bottom of a phone's screen. `first_hour`: who has
+    just claimed the box begins here.
     """
 
     def __init__(
-        self, id: str, package: str, label: Text, *, icon: str, order: int, roles: Collection[str] = STAFF, thumb: bool = False, prefix: str | None = None
+        self,
+        id: str,
+        package: str,
+        label: Text,
+        *,
+        icon: str,
+        order: int,
+        roles: Collection[str] = STAFF,
+        thumb: bool = False,
+        prefix: str | None = None,
+        first_hour: bool = False,
     ) -> None:
         super().__init__(id, package, template_folder="templates", url_prefix=f"/{id}" if prefix is None else prefix)
         self.label, self.icon, self.order, self.thumb = label, icon, order, thumb
-        self.roles = frozenset(roles)
+        self.roles, self.first_hour = frozenset(roles), first_hour
         self.tabs: list[Tab] = []
         self.badge: Callable[[], Badge | None] | None = None
 

@@ -66,16 +66,19 @@ if(x.word===html)return;const box=document.createElement('template');box.innerHT
 if(x.word===undefined&&x.innerHTML===box.innerHTML){x.word=html;return}
 x.word=html;const id=x.contains(document.activeElement)?document.activeElement.id:'';x.innerHTML=html;vars(x);if(id)document.getElementById(id)?.focus();
 x.dispatchEvent(new CustomEvent('live',{bubbles:true,detail:key}))});tick()};
-let source,heard=0,poll;
-const open=()=>{source?.close();heard=Date.now();source=new EventSource('/events?'+query);
-source.onopen=()=>{heard=Date.now();clearInterval(poll);poll=0};
-source.addEventListener('words',e=>{heard=Date.now();document.documentElement.dataset.stream='on';patch(JSON.parse(e.data))});
-source.addEventListener('beat',()=>{heard=Date.now()});
-source.addEventListener('signed-out',()=>{source.close();stop=true});
-source.onerror=()=>{if(source.readyState===2&&!poll&&!stop)poll=setInterval(again,15000)}};
-let stop=false;
-const again=async()=>{if(stop)return;try{const a=await ask('/live?'+query);if(a.status===401){stop=true;clearInterval(poll);return}if(a.ok){patch(await a.json());open()}}catch{}};
+/* a page nobody looks at holds no stream (a browser has six connections for all its pages): it asks now and then */
+let source,heard=0,stop=false;
+const close=()=>{source?.close();source=undefined};
+const open=()=>{close();if(stop||document.hidden)return;heard=Date.now();const mine=source=new EventSource('/events?'+query);
+mine.onopen=()=>{heard=Date.now()};
+mine.addEventListener('words',e=>{heard=Date.now();document.documentElement.dataset.stream='on';patch(JSON.parse(e.data))});
+mine.addEventListener('beat',()=>{heard=Date.now()});
+mine.addEventListener('signed-out',()=>{stop=true;close()});
+mine.onerror=()=>{if(mine.readyState===2&&source===mine)source=undefined}};
+const once=async()=>{try{const a=await ask('/live?'+query);if(a.status===401)stop=true;else if(a.ok){patch(await a.json());return true}}catch{}return false};
 open();
-setInterval(()=>{if(!stop&&Date.now()-heard>45000)open()},5000);
-addEventListener('pagehide',()=>source.close());
+setInterval(()=>{if(source&&Date.now()-heard>45000)open()},5000);
+setInterval(async()=>{if(!stop&&!source&&await once())open()},15000);
+addEventListener('visibilitychange',()=>document.hidden?setTimeout(()=>{if(document.hidden)close()},3000):source||open());
+addEventListener('pagehide',close);
 }

@@ -33,7 +33,9 @@ def test_no_translation_can_break_a_page(language):
     assert seen > 200
 
 
-@pytest.mark.parametrize(("accepts", "users", "two"), [("sv-SE,sv", "Användare", "2 telefoner"), ("fr", "Utilisateurs", "2 téléphones"), ("de", "Users", "2 phones")])
+@pytest.mark.parametrize(
+    ("accepts", "users", "two"), [("sv-SE,sv", "Användare", "2 telefoner"), ("fr", "Utilisateurs", "2 téléphones"), ("de", "Users", "2 phones")]
+)
 def test_the_browser_is_answered_in_its_language(tmp_path, accepts, users, two):
     with create_app(Config(tmp_path, tmp_path / "none")).test_request_context(headers={"Accept-Language": accepts}):
         assert gettext("Users") == users
