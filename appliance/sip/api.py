@@ -96,7 +96,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class MediaChanged:
-    """Media came up or changed. `held_by_peer`: the far end put us on hold (sendonly/inactive/0.0.0.0)."""
+    """Media came up or changed; `codec` "t38" while a fax passes. `held_by_peer`: the far end put us on hold (sendonly/inactive/0.0.0.0)."""
 
     active: bool
     held_by_peer: bool = False

@@ -59,6 +59,8 @@ NEWS_LIMIT = 20_000
 TEXTS_LIMIT = 1_000
 QUIET_S, QUIET_CHECK_S = 10.0, 5.0
 """A leg without a single RTP packet for so long is asked for a sign of life (OPTIONS in the dialog, 32 s at most): gone within 60 s in all."""
+FAX_ASKED, FAX_BEGAN, FAX_OVER, FAX_STRAY = 1, 2, 3, 4
+"""What fax.c tells of a call: see interface.h."""
 DIGIT_GAP_MS = 200
 """More than the pause the library leaves between the digits it sends."""
 
@@ -647,6 +649,23 @@ class SipEndpoint:
             leg.vanished = True
             log.info("leg %s: the peer is gone (no RTP, %d to OPTIONS)", leg.id, code)
             lib.hf_call_hangup(call, 0, b"", b"")
+
+    # ---- fax -----------------------------------------------------------------------------------------------------
+
+    def on_fax(self, call: int, what: int) -> None:
+        """T.38 is asked for, runs, or is over (fax.c). An emergency call stays a voice call."""
+        leg = self._legs.get(call)
+        other = leg.joined if leg is not None else None
+        if what == FAX_ASKED:
+            calm = leg is not None and other is not None and not leg.emergency and not other.emergency
+            if not calm or other is None or lib.hf_fax_pass(call, other.call):
+                lib.hf_fax_refuse(call, 488)
+        elif what == FAX_BEGAN and leg is not None:
+            self._tell(leg, MediaChanged(True, codec="t38"))
+        elif what == FAX_OVER and other is not None:
+            self.post(self.do_hold, other, False)
+        elif what == FAX_STRAY and leg is not None:
+            self.post(self.do_hold, leg, False)
 
     def run_posted(self) -> None:
         """The wake-up: commands now, not at the next poll."""

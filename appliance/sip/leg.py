@@ -66,6 +66,10 @@ class SipLeg:
     def __repr__(self) -> str:
         return f"<leg {self.id} {self.state}>"
 
+    @property
+    def emergency(self) -> bool:
+        return bool(self.invite is not None and self.invite.service) or bool(self.dialled is not None and self.dialled.emergency)
+
     # ---- news ----------------------------------------------------------------------------------------------------
 
     def deliver_to(self, receiver: Callable[[Leg, News], None]) -> None:

@@ -29,6 +29,8 @@ class Receiver(Protocol):
 
     def on_probe(self, call: int, code: int) -> None: ...
 
+    def on_fax(self, call: int, what: int) -> None: ...
+
     def run_posted(self) -> None: ...
 
 
@@ -89,6 +91,11 @@ def hf_on_refer_status(call: int, code: int, final: int) -> None:
 @_extern()
 def hf_on_probe(call: int, code: int) -> None:
     _receivers[0].on_probe(call, code)
+
+
+@_extern()
+def hf_on_fax(call: int, what: int) -> None:
+    _receivers[0].on_fax(call, what)
 
 
 @_extern()

@@ -55,7 +55,7 @@ static void on_state(pjsua_call_id id, pjsip_event *e)
         if (ra) retry = ra->ivalue;
     }
     if (state == PJSIP_INV_STATE_DISCONNECTED) {
-        hf_stop(id);
+        hf_stop(id); fax_drop(id);
         prefer[id][0] = 0;
         if (refers[id].tsx) hf_call_refer_answer(id, 481);
     }

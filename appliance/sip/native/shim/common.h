@@ -31,6 +31,7 @@ static void hf_on_refer(int call, const char *target, const char *user, const ch
 static void hf_on_refer_status(int call, int code, int final);
 static void hf_on_probe(int call, int code);
 static void hf_on_wake(void);
+static void hf_on_fax(int call, int what);
 
 enum { HF_EV_DIGIT = 1, HF_EV_EOF = 2 };
 static void ev_push(int kind, int call, int a, int b);
@@ -39,6 +40,7 @@ void hf_stop(int call);
 void hf_record_stop(int call);
 static void sound_link(int call);
 static void record_link(int call);
+static void fax_drop(int call);
 int hf_call_refer_answer(int call, int code);
 
 static int is_literal(const pj_str_t *host)

@@ -23,6 +23,7 @@ typedef struct leg {
     pj_uint32_t rx_ssrc, rx_ts; pj_uint16_t rx_seq; int rx_any; unsigned long rx_n, rx_lost, tx_n; double rx_arrival, jitter; unsigned strangers; long long heard_ms;  /* what we get */
     pj_uint32_t dtmf_ts; int dtmf_any;
     int fd, fd_rtcp; pj_sockaddr dst, dst_rtcp; unsigned dst_len;
+    int raw, raw_heard; pj_sockaddr raw_dst;                              /* UDPTL instead of RTP (fax.c) */
 } leg;
 
 static pthread_rwlock_t fw_lock = PTHREAD_RWLOCK_INITIALIZER;
@@ -175,6 +176,14 @@ static void one_packet(leg *a, int rtcp)
 {
     pj_uint8_t buf[PJMEDIA_MAX_MTU]; pj_sockaddr src; socklen_t sl = sizeof src; leg *b = a->peer;
     ssize_t n = recvfrom(rtcp ? a->fd_rtcp : a->fd, buf, sizeof buf, MSG_DONTWAIT, (struct sockaddr*)&src, &sl);
+    if (a->raw) {
+        /* sound still on its way is none of the fax; the first sender stays the one, as behind NAT the SDP's address may be another */
+        if (n <= 0 || rtcp || !b || (n >= 12 && buf[0] == 0x80 && (buf[1] & 127) == a->rx_pt) || (a->raw_heard && pj_sockaddr_cmp(&a->raw_dst, &src))) return;
+        if (!a->raw_heard) { pj_sockaddr_cp(&a->raw_dst, &src); a->raw_heard = 1; }
+        a->rx_n++; b->tx_n++;
+        sendto(b->fd, buf, n, MSG_DONTWAIT, (struct sockaddr*)&b->raw_dst, pj_sockaddr_get_len(&b->raw_dst));
+        return;
+    }
     if (n < 8 || !b) return;
     if (rtcp || is_rtcp(buf)) { if (same_host(&src, &a->dst) && fix_rtcp(a, b, buf, (int)n)) sendto(rtcp ? b->fd_rtcp : b->fd, buf, n, MSG_DONTWAIT, (struct sockaddr*)&b->dst_rtcp, b->dst_len); return; }
     if (n < 12) return;
@@ -212,7 +221,7 @@ static void unlink_pair(leg *a, int restart)
     pthread_rwlock_wrlock(&fw_lock); b = a->peer; mode = a->mode;
     if (!b) { pthread_rwlock_unlock(&fw_lock); return; }
     if (mode == IN_POLLER) { ep_del(a); ep_del(b); }
-    a->peer = b->peer = NULL; a->mode = b->mode = OFF;
+    a->peer = b->peer = NULL; a->mode = b->mode = OFF; a->raw = b->raw = 0;
     pthread_rwlock_unlock(&fw_lock);
     x[0] = a; x[1] = b;
     for (i = 0; i < 2; i++) {
@@ -313,10 +322,35 @@ static int learn(leg *a, pjmedia_stream_info *si, unsigned *ptime)
     return si->dir == PJMEDIA_DIR_ENCODING_DECODING;
 }
 
+/* find the leg's sockets; the mode they allow: plain RTP on UDP can be polled here */
+static int sockets_of(leg *l, int *secured)
+{
+    pjmedia_transport_info ti; unsigned k;
+    pjmedia_transport_info_init(&ti); pjmedia_transport_get_info(l->slave, &ti);
+    l->udp = l->slave; l->fd = (int)ti.sock_info.rtp_sock; l->fd_rtcp = (int)ti.sock_info.rtcp_sock;
+    for (k = 0; k < ti.specific_info_cnt; k++)
+        if (ti.spc_info[k].type == PJMEDIA_TRANSPORT_TYPE_SRTP) {
+            *secured |= ((pjmedia_srtp_info*)ti.spc_info[k].buffer)->active;
+            l->udp = pjmedia_transport_srtp_get_member(l->slave);
+        }
+    return l->fd >= 0 && l->fd < MAXFD && l->fd_rtcp >= 0 && l->fd_rtcp < MAXFD && l->udp && l->udp->type == PJMEDIA_TRANSPORT_TYPE_UDP && epfd >= 0;
+}
+static void link_pair(leg *a, leg *b, int mode, int raw)
+{
+    leg *x[2] = { a, b }; int i;
+    for (i = 0; i < 2; i++)
+        if (x[i]->conf_slot != (unsigned)PJSUA_INVALID_ID) pjmedia_conf_configure_port(pjsua_var.mconf, x[i]->conf_slot, PJMEDIA_PORT_DISABLE, PJMEDIA_PORT_DISABLE);
+    if (mode == IN_POLLER) { pjmedia_transport_media_stop(a->udp); pjmedia_transport_media_stop(b->udp); }
+    pthread_rwlock_wrlock(&fw_lock);
+    a->peer = b; b->peer = a; a->mode = b->mode = mode; a->raw = b->raw = raw; fw_links++;
+    if (mode == IN_POLLER) { ep_add(a); ep_add(b); }
+    pthread_rwlock_unlock(&fw_lock);
+}
+
 /* 1 linked, 0 must be bridged */
 static int forward(leg *a, leg *b)
 {
-    leg *x[2] = { a, b }; pjmedia_stream_info si[2]; unsigned ptime[2]; int i, mode = IN_POLLER; unsigned k;
+    leg *x[2] = { a, b }; pjmedia_stream_info si[2]; unsigned ptime[2]; int i, mode = IN_POLLER, secured = 0;
     if (a->peer == b) return 1;
     for (i = 0; i < 2; i++) if (learn(x[i], &si[i], &ptime[i]) != 1) return 0;
     if (pj_stricmp(&si[0].fmt.encoding_name, &si[1].fmt.encoding_name) || si[0].fmt.clock_rate != si[1].fmt.clock_rate || si[0].fmt.channel_cnt != si[1].fmt.channel_cnt || ptime[0] != ptime[1]) return 0;
@@ -324,24 +358,22 @@ static int forward(leg *a, leg *b)
     if (a->peer) unlink_pair(a, 1);
     if (b->peer) unlink_pair(b, 1);
     for (i = 0; i < 2; i++) {
-        pjmedia_transport_info ti; leg *l = x[i];
-        pjmedia_transport_info_init(&ti); pjmedia_transport_get_info(l->slave, &ti);
-        l->udp = l->slave; l->fd = (int)ti.sock_info.rtp_sock; l->fd_rtcp = (int)ti.sock_info.rtcp_sock;
-        for (k = 0; k < ti.specific_info_cnt; k++)
-            if (ti.spc_info[k].type == PJMEDIA_TRANSPORT_TYPE_SRTP) {
-                if (((pjmedia_srtp_info*)ti.spc_info[k].buffer)->active) mode = IN_PJMEDIA;
-                l->udp = pjmedia_transport_srtp_get_member(l->slave);
-            }
-        if (l->fd < 0 || l->fd >= MAXFD || l->fd_rtcp < 0 || l->fd_rtcp >= MAXFD || !l->udp || l->udp->type != PJMEDIA_TRANSPORT_TYPE_UDP || epfd < 0) mode = IN_PJMEDIA;
-        pj_sockaddr_cp(&l->dst_rtcp, &l->rem_rtcp); l->dst_len = pj_sockaddr_get_len(&l->rem);
+        if (!sockets_of(x[i], &secured)) mode = IN_PJMEDIA;
+        pj_sockaddr_cp(&x[i]->dst_rtcp, &x[i]->rem_rtcp); x[i]->dst_len = pj_sockaddr_get_len(&x[i]->rem);
     }
-    for (i = 0; i < 2; i++)
-        if (x[i]->conf_slot != (unsigned)PJSUA_INVALID_ID) pjmedia_conf_configure_port(pjsua_var.mconf, x[i]->conf_slot, PJMEDIA_PORT_DISABLE, PJMEDIA_PORT_DISABLE);
-    if (mode == IN_POLLER) { pjmedia_transport_media_stop(a->udp); pjmedia_transport_media_stop(b->udp); }
-    pthread_rwlock_wrlock(&fw_lock);
-    a->peer = b; b->peer = a; a->mode = b->mode = mode; fw_links++;
-    if (mode == IN_POLLER) { ep_add(a); ep_add(b); }
-    pthread_rwlock_unlock(&fw_lock);
+    link_pair(a, b, secured ? IN_PJMEDIA : mode, 0);
+    return 1;
+}
+/* Datagrams as they are between two legs, to the addresses given; 0 when these sockets cannot. Secured sound is no hindrance: UDPTL goes in the clear. */
+static int relay(leg *a, leg *b, const pj_sockaddr *to_a, const pj_sockaddr *to_b)
+{
+    pjmedia_stream_info si; unsigned ptime; int secured = 0;
+    learn(a, &si, &ptime); learn(b, &si, &ptime);                         /* the payload type of what is to be told from UDPTL */
+    if (a->peer) unlink_pair(a, 1);
+    if (b->peer) unlink_pair(b, 1);
+    if (!sockets_of(a, &secured) || !sockets_of(b, &secured)) return 0;
+    pj_sockaddr_cp(&a->raw_dst, to_a); pj_sockaddr_cp(&b->raw_dst, to_b); a->raw_heard = b->raw_heard = 0;
+    link_pair(a, b, IN_POLLER, 1);
     return 1;
 }
 

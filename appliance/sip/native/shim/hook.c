@@ -368,7 +368,7 @@ static int faulty(pjsip_rx_data *rd, const char **reason, const char **headers)
     return 0;
 }
 
-static pj_bool_t refer_in_dialog(pjsip_rx_data *rd), digit_in_dialog(pjsip_rx_data *rd);
+static pj_bool_t refer_in_dialog(pjsip_rx_data *rd), digit_in_dialog(pjsip_rx_data *rd), fax_in_dialog(pjsip_rx_data *rd);
 
 /* Requests inside a dialog that pjsip knows nothing of, or would take and lose: a subscription's refresh, and a text in the middle of a call. */
 static int ours_to_decide(pjsip_rx_data *rd)
@@ -383,13 +383,13 @@ static pj_bool_t on_rx(pjsip_rx_data *rd)
     pjsip_msg *m = rd->msg_info.msg; int method = m->line.req.method.id, verdict, code; const char *reason = "", *headers = NULL;
     fix_contact(rd, request_behind_nat(rd));
     if (rd->msg_info.to->tag.slen && !ours_to_decide(rd)) {              /* inside a dialog */
-        if (method == PJSIP_ACK_METHOD || method == PJSIP_CANCEL_METHOD) { fix_sdp(rd); return PJ_FALSE; }
+        if (method == PJSIP_ACK_METHOD || method == PJSIP_CANCEL_METHOD) { fix_sdp(rd); return method == PJSIP_ACK_METHOD && fax_in_dialog(rd); }
         if (!known_method(&m->line.req.method) || pj_strcmp(&rd->msg_info.cseq->method.name, &m->line.req.method.name)) {
             code = faulty(rd, &reason, &headers);
             if (code) { refused_here++; reply_to(rd, code, reason, headers); return PJ_TRUE; }
         }
         fix_sdp(rd);
-        return refer_in_dialog(rd) || digit_in_dialog(rd);
+        return method == PJSIP_INVITE_METHOD ? fax_in_dialog(rd) : refer_in_dialog(rd) || digit_in_dialog(rd);
     }
     if (method == PJSIP_CANCEL_METHOD) return PJ_FALSE;                  /* the transaction layer knows its INVITE */
     if (method == PJSIP_ACK_METHOD) return PJ_TRUE;                      /* of a stateless refusal */

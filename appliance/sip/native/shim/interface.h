@@ -59,6 +59,12 @@ int  hf_stats(int call, double *out);                                /* 10 figur
 unsigned long hf_rx_packets(int call);
 void hf_media_counts(unsigned long *out);                            /* adapters made, freed, links made */
 
+/* fax.c: T.38 between two joined calls */
+extern "Python" void hf_on_fax(int call, int what);                  /* 1 the call asks for T.38: hf_fax_pass or hf_fax_refuse; 2 it began; 3 the call wants sound
+                                                                        again, as the other one must; 4 the call must be brought back to sound */
+int  hf_fax_pass(int call, int other);                               /* 0: the other one is asked (or it runs already) */
+int  hf_fax_refuse(int call, int code);
+
 /* media.c: sounds to a call. `pcm` is read until hf_sound_freed names the token (never, when hf_play did not return 0) */
 int  hf_play(int call, const char *pcm, int samples, int rate, int loop, int token);
 int  hf_tone(int call, const char *name);

@@ -8,5 +8,6 @@
 #include "request.c"
 #include "calls.c"
 #include "forward.c"
+#include "fax.c"
 #include "media.c"
 #include "record.c"
