@@ -112,5 +112,3 @@ def _rows() -> list[Row]:
 
 def _devices(user: str) -> list[tuple[str, Mapping[str, Any]]]:
     return [(key, device) for key, device in place().kind("devices").items() if device.get("owner") == user]
-
-
