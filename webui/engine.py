@@ -27,23 +27,27 @@ STALE_S = 10.0
 """Asked again after so long although nothing happened: what is counted in seconds moves by itself."""
 WATCHED_S = 60.0
 """So long after somebody last looked the engine is asked; then it is left in peace."""
-GAP_S = {"status": 0.3, "registrations": 2.0, "calls": 1.0}
+GAP_S = {"status": 0.3, "registrations": 2.0, "calls": 1.0, "notices": 0.3}
 """Each is fetched at most so often: 500 phones that come back at once are a hundred changes a second."""
 _NEEDS = {"Registered": ("registrations", "status"), "Unregistered": ("registrations", "status"), "RegistrationRefused": (), "CallStarted": ("calls", "status"),
-          "CallAnswered": ("calls", "status"), "CallEnded": ("calls", "status")}  # fmt: skip
+          "CallAnswered": ("calls", "status"), "CallEnded": ("calls", "status"), "EmergencyNotice": ("status", "notices")}  # fmt: skip
+_ASKED = {"notices": ("emergency.notices", {"limit": 50})}
+"""What is asked by another name, or with parameters."""
 _ANSWER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`status`, `registrations`, `calls`: the results of these methods (control.shapes), {} before the first answer. `at`: when each came (monotonic).
+    """`status`, `registrations`, `calls`, `notices` (emergency calls): the results of these methods (control.shapes), {} before the first answer.
 
+    `at`: when each came (monotonic).
     `up`: the engine answers; `down_since`: since when not (Unix seconds). `serial` rises with every change.
     """
 
     status: Mapping[str, Any] = field(default_factory=dict)
     registrations: Mapping[str, Any] = field(default_factory=dict)
     calls: Mapping[str, Any] = field(default_factory=dict)
+    notices: Mapping[str, Any] = field(default_factory=dict)
     at: Mapping[str, float] = field(default_factory=dict)
     up: bool = False
     down_since: float = field(default_factory=time.time)
@@ -140,7 +144,8 @@ class Engine:
             due = [what for what in GAP_S if what in dirty or age[what] >= STALE_S]
             if ready := [what for what in due if age[what] >= GAP_S[what]]:
                 dirty.difference_update(ready)
-                answers = await asyncio.gather(*(client.call(what) for what in ready))
+                asked = [_ASKED.get(what, (what, {})) for what in ready]
+                answers = await asyncio.gather(*(client.call(method, **params) for method, params in asked))
                 self._take(dict(zip(ready, answers, strict=True)))
                 continue
             pause_s = min((GAP_S[what] if what in due else STALE_S) - age[what] for what in GAP_S)
