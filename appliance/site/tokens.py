@@ -104,7 +104,7 @@ class Tokens:
     def used(self, token: Token, address: str) -> None:
         """Somebody used it from `address` now. Never raises: a full disk keeps nobody out."""
         now = time.time()
-        if token.used_unix_s is not None and abs(now - token.used_unix_s) < TOUCH_S and token.used_from == address:
+        if token.used_unix_s is not None and abs(now - token.used_unix_s) < TOUCH_S:
             return
         try:
             with files.locked(self._folder, "the web folder"):

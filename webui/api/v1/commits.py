@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from appliance.errors import ControlError, HoldfastError, NotFound
+from appliance.errors import Conflict, ControlError, HoldfastError, NotFound
 from appliance.site.confirm import MAX_MINUTES
 from appliance.site.editing import Committed, Entry
 from appliance.site.paths import version_of
@@ -62,12 +62,16 @@ def listed(ask: Ask) -> Reply:
 
 
 @operation(
-    "POST", "/commits", id="commits.create", tag=TAG, scope="commit", body=CommitBody, answers={201: CommitAnswer}, refusals=(409,), conditions=(IF_MATCH,)
-)
+    "POST", "/commits", id="commits.create", tag=TAG, scope="commit", body=CommitBody, answers={201: CommitAnswer}, refusals=(409,),
+    conditions=(IF_MATCH,), heavy=True,
+)  # fmt: skip
 def commit(ask: Ask) -> Reply:
     """Put the candidate into force. With If-Match (`version` of what is pending) only what was looked at; 422 tells every mistake, and the candidate stays."""
     wanted = expected("", version_of(place().document()), needed=False)
-    made = place().editor(ask.who.name).commit(ask.body.comment, ask.body.confirm_minutes, wanted)
+    try:
+        made = place().editor(ask.who.name).commit(ask.body.comment, ask.body.confirm_minutes, wanted)
+    except Conflict as conflict:  # what is pending says more than two whole sites would
+        raise Conflict("", None, None, conflict.version) from None
     return _committed(made, 201)
 
 
@@ -85,7 +89,7 @@ def pending(ask: Ask) -> Reply:
     )
 
 
-@operation("GET", "/commits/check", id="commits.check", tag=TAG, scope="read", answers={200: CheckAnswer})
+@operation("GET", "/commits/check", id="commits.check", tag=TAG, scope="read", answers={200: CheckAnswer}, heavy=True)
 def check(ask: Ask) -> Reply:
     """Everything a commit would say, without committing. Flows and emergency paths included; takes a second or two."""
     found = place().editor(ask.who.name).check()
@@ -114,7 +118,9 @@ def undo(ask: Ask) -> Reply:
     return _committed(place().editor(ask.who.name).undo(), 200)
 
 
-@operation("POST", "/commits/rollback", id="commits.rollback", tag=TAG, scope="commit", body=RollbackBody, answers={201: CommitAnswer}, refusals=(404, 409))
+@operation(
+    "POST", "/commits/rollback", id="commits.rollback", tag=TAG, scope="commit", body=RollbackBody, answers={201: CommitAnswer}, refusals=(404, 409), heavy=True
+)
 def rollback(ask: Ask) -> Reply:
     """Put the content of an earlier revision into force, as a new revision. Passwords stay as they are now."""
     return _committed(place().editor(ask.who.name).rollback(ask.body.revision, ask.body.comment, ask.body.discard), 201)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel
+from werkzeug.exceptions import HTTPException
 
 from appliance.errors import DocumentError, Problem
 from webui.api.problems import Refused
@@ -92,6 +95,8 @@ class Operation:
     conditions: tuple[str, ...] = ()
     places: Mapping[str, Any] = field(default_factory=dict)
     """What stands in the path, by name: its type."""
+    heavy: bool = False
+    """It starts a process."""
 
     def statuses(self) -> list[int]:
         """Every refusal it may answer with."""
@@ -108,6 +113,8 @@ class Operation:
 
 
 operations: list[Operation] = []
+_HEAVY = threading.BoundedSemaphore(2)
+TURN_S = 20.0
 
 
 def operation(
@@ -124,6 +131,7 @@ def operation(
     refusals: Sequence[int] = (),
     conditions: tuple[str, ...] = (),
     places: Mapping[str, Any] | None = None,
+    heavy: bool = False,
 ) -> Callable[[View], View]:
     """Put a view into the table. Its docstring (or `words`) describes it, the first sentence in short."""
 
@@ -133,7 +141,7 @@ def operation(
         named = re.findall(r"\{(\w+)\}", path)
         typed = {name: (places or {}).get(name, str) for name in named}
         short = summary.rstrip(".")
-        operations.append(Operation(method, path, id, tag, scope, short, rest, view, query, body, answers, frozenset(refusals), conditions, typed))
+        operations.append(Operation(method, path, id, tag, scope, short, rest, view, query, body, answers, frozenset(refusals), conditions, typed, heavy))
         return view
 
     return add
@@ -159,10 +167,12 @@ class _Served:
         each = self._operation
         try:
             who = gate().admit(each.scope) if each.scope else Caller("", frozenset())
-        except Refused:
+        except (Refused, HTTPException):
             bodies.drain()
             raise
-        reply = each.view(Ask(who, self._query(), self._body()), **places)
+        ask = Ask(who, self._query(), self._body())
+        with _turn() if each.heavy else nullcontext():
+            reply = each.view(ask, **places)
         return reply if isinstance(reply, Response) else respond(reply)
 
     def _query(self) -> Query:
@@ -182,6 +192,17 @@ class _Served:
                 return checked(wanted, read_json())
 
 
+@contextmanager
+def _turn() -> Iterator[None]:
+    """What starts a process waits for its turn. Raises Refused."""
+    if not _HEAVY.acquire(timeout=TURN_S):
+        raise Refused(503, "busy", "Too much is being worked out at once", "ask again in a moment", headers={"Retry-After": "5"})
+    try:
+        yield
+    finally:
+        _HEAVY.release()
+
+
 def respond(reply: Reply) -> Response:
     """A reply in JSON; 304 without a body where the one who asks has this version."""
     headers = {}
@@ -189,7 +210,7 @@ def respond(reply: Reply) -> Response:
         headers["ETag"] = tag(reply.version)
     if reply.location:
         headers["Location"] = f"{ROOT}{reply.location}"
-    if reply.version is not None and request.method == "GET" and not_modified(reply.version):
+    if reply.version is not None and request.method in {"GET", "HEAD"} and not_modified(reply.version):
         return Response(status=304, headers=headers)
     if reply.value is None:
         return Response(status=reply.status, headers=headers)

@@ -52,7 +52,9 @@ class SimulationAnswer(TypedDict):
     seconds: float
 
 
-@operation("POST", "/simulations", id="simulations.run", tag="Flows", scope="read", body=SimulationBody, answers={200: SimulationAnswer}, refusals=(404,))
+@operation(
+    "POST", "/simulations", id="simulations.run", tag="Flows", scope="read", body=SimulationBody, answers={200: SimulationAnswer}, refusals=(404,), heavy=True
+)
 def simulate(ask: Ask) -> Reply:
     """Show what would become of a call, by the real steps, in no time. Nothing rings. The candidate may have mistakes as long as its fields can be read."""
     asked: SimulationBody = ask.body
