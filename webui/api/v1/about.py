@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import Any
 
 from flask import Response, render_template
+from markupsafe import Markup, escape
 
 from webui.api.v1.caller import ANYBODY
 from webui.api.v1.openapi import HEADERS, WORDS, description
@@ -15,6 +17,8 @@ from webui.api.v1.shapes import MeAnswer
 from webui.guard import unguarded
 
 TAG = "About"
+USUAL = ("401", "403", "422", "429", "503")
+"""What nearly everything may answer."""
 
 
 @operation("GET", "/me", id="me", tag=TAG, scope=ANYBODY, answers={200: MeAnswer})
@@ -48,7 +52,13 @@ def _page() -> str:
         for method, each in methods.items():
             tags.setdefault(each["tags"][0], []).append({"method": method.upper(), "path": path, **each})
     schemas = {name: schema for name, schema in sorted(shown["components"]["schemas"].items()) if "properties" in schema}
-    return render_template("api.html", root=ROOT, info=shown["info"], tags=tags, schemas=schemas, words=WORDS, headers=HEADERS, kind=_kind)
+    more = {"words": WORDS, "usual": USUAL, "headers": HEADERS, "kind": _kind, "marked": _marked}
+    return render_template("api.html", root=ROOT, info=shown["info"], tags=tags, schemas=schemas, **more)
+
+
+def _marked(text: str) -> Markup:
+    """`words` as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text)))  # noqa: S704  (escaped)
 
 
 def _kind(schema: dict[str, Any]) -> str:
