@@ -39,7 +39,7 @@ def new_device() -> Response | str:
     if form.save():
         return redirect(url_for("phones.device", key=form.path.partition(".")[2]), 303)
     if form.given is None:
-        for name in ("owner", "extension"):
+        for name in ("owner", "extension", "name"):
             form[name].value = request.args.get(name, "")[:80]
     return render_template("phones/new.html", form=form)
 
