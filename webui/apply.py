@@ -117,7 +117,7 @@ def commit() -> Response | tuple[str, int]:
             return redirect(url_for("apply.review"), 303)
         return _again(comment, chosen, [f"{error.sentence}. {error.hint}"])
     log.warning("%s applied revision %d", current().id, made.revision)
-    _told(made)
+    tell(made)
     return redirect(_back(), 303)
 
 
@@ -129,7 +129,7 @@ def _again(comment: str, chosen: int, refused: list[str]) -> tuple[str, int]:
     return shown, 422
 
 
-def _told(made: Committed) -> None:
+def tell(made: Committed) -> None:
     """Tell the engine, and the person how it went."""
     try:
         engine().call("site.activate", timeout_s=ACTIVATE_S)
@@ -178,7 +178,7 @@ def undo() -> Response:
     except HoldfastError as error:
         toast(gettext("Nothing is on trial any more.") if error.code == "nothing-to-confirm" else f"{error.sentence}. {error.hint}")
     else:
-        _told(made)
+        tell(made)
         toast(gettext("It is undone. The changes are pending again, nothing is lost."))
     return redirect(_back(), 303)
 
