@@ -42,7 +42,7 @@ class Row:
 @AREA.get("/")
 def index() -> str:
     rows = found(_rows(), lambda row: row.words)
-    return render_template("emergency/locations.html", rows=page(rows), matches=len(rows), number=emergency_number())
+    return render_template("emergency/locations.html", rows=page(rows), matches=len(rows))
 
 
 @AREA.route("/locations/new", methods=["GET", "POST"])

@@ -10,8 +10,6 @@ from typing import Any
 from webui.engine import State
 from webui.place import place
 
-ORDER = ("HNO", "HNS", "PRD", "RD", "STS", "POD", "BLD", "FLR", "UNIT", "ROOM", "LOC", "A3", "A1", "PC")
-
 
 @dataclass(frozen=True, slots=True)
 class Where:
@@ -66,9 +64,19 @@ def _address(received: str) -> str:
 
 
 def address(held: Mapping[str, Any]) -> str:
-    """The civic address of a location in one line."""
-    civic = held.get("civic")
-    return " ".join(str(civic[name]) for name in ORDER if civic.get(name)) if isinstance(civic, Mapping) else ""
+    """The civic address of a location in one line, as the engine says it to a dispatcher."""
+    raw = held.get("civic")
+    civic = {name: str(value) for name, value in raw.items() if value} if isinstance(raw, Mapping) else {}
+
+    def words(*names: str) -> str:
+        return " ".join(civic[name] for name in names if name in civic)
+
+    house = civic.get("HNO", "") + civic.get("HNS", "")
+    labelled = [f"{label} {civic[name]}" for name, label in (("BLD", "Building"), ("UNIT", "Unit"), ("FLR", "Floor"), ("ROOM", "Room")) if name in civic]
+    near = f"near {civic['LMK']}" if "LMK" in civic else ""
+    street = " ".join(part for part in (house, words("PRD", "RD", "STS", "POD")) if part)
+    parts = (street, words("NAM"), *labelled, words("LOC"), near, words("A4"), words("A3"), words("A1", "PC"), words("country"))
+    return ", ".join(dict.fromkeys(part for part in parts if part))
 
 
 def phone_name(key: str, device: Mapping[str, Any]) -> str:
