@@ -117,7 +117,11 @@ def test_an_incoming_call_goes_through_a_menu_to_a_phone(box: BoxMaker, phone: P
         site,
         "menu",
         {
-            "ask": ("prompt", {"text": "Press one for sales, two for support.", "choices": ["1", "2"]}, {"1": "sales", "2": "support", "timeout": "end", "invalid": "end"}),
+            "ask": (
+                "prompt",
+                {"text": "Press one for sales, two for support.", "choices": ["1", "2"]},
+                {"1": "sales", "2": "support", "timeout": "end", "invalid": "end"},
+            ),
             "sales": ("ring-user", {"user": "user-201"}, rings),
             "support": ("ring-user", {"user": "user-202"}, rings),
             "end": END,

@@ -43,7 +43,11 @@ def house_flow() -> Flow:
         name="House dialling",
         start="dial",
         steps={
-            "dial": Step(type="dial", settings={"targets": [{"dialled": True}], "forwarding": True}, exits={"no-answer": "end", "busy": "end", "failed": "end"}),
+            "dial": Step(
+                type="dial",
+                settings={"targets": [{"dialled": True}], "forwarding": True},
+                exits={"no-answer": "end", "busy": "end", "failed": "end"},
+            ),
             "end": Step(type="hang-up"),
         },
     )
