@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: one Chromium for all, a fresh box and a fresh browser profile for each test."""
+"""Fixtures of the browser tests: one Chromium for a module, a fresh box and a fresh browser profile for each test."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ WebMaker = Callable[..., Web]
 expect.set_options(timeout=15_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One per module: as long as Playwright runs, so does an event loop in this thread, and tests elsewhere begin their own."""
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield made
