@@ -19,6 +19,7 @@ from webui.guard import current
 from webui.i18n import gettext, ngettext
 from webui.live import live
 from webui.place import Pending, place
+from webui.problems import problem_text, where
 from webui.saved import take_back, toast
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ def commit() -> Response | tuple[str, int]:
     try:
         made = place().editor(current().author).commit(comment, chosen, int(seen) if re.fullmatch(r"[0-9]{1,17}", seen) else None)
     except DocumentError as error:
-        return _again(comment, chosen, [f"{problem}" for problem in error.problems])
+        return _again(comment, chosen, [f"{where(problem)}: {problem_text(problem)}" for problem in error.problems])
     except Conflict:
         return _again(comment, chosen, [gettext("Something was changed since you looked. Look at the changes as they are now, then apply again.")])
     except HoldfastError as error:

@@ -10,9 +10,12 @@ from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from appliance.errors import HoldfastError, NotFound, Problem
+from appliance.site.paths import parse_path
+from appliance.site.sentences import Names
 from webui.api import problems as api
 from webui.guard import by_script
 from webui.i18n import gettext
+from webui.place import place
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +26,22 @@ def set_up(app: Flask) -> None:
     app.register_error_handler(HTTPException, _refused)
     app.register_error_handler(HoldfastError, _fault)
     app.register_error_handler(Exception, _bug)
-    app.jinja_env.filters["problem"] = problem_text
+    app.jinja_env.filters.update(problem=problem_text, where=where)
 
 
 def problem_text(problem: Problem) -> str:
     """`is shorter than 8 characters`, `use at least 8` as "Is shorter than 8 characters. Use at least 8."."""
     return " ".join(f"{part[:1].upper()}{part[1:].rstrip('.')}." for part in (problem.sentence, problem.hint) if part)
+
+
+def where(problem: Problem) -> str:
+    """The place of a problem in words: `users.dana.extension` as "Extension of Dana Whitcomb"; the path itself where it has none."""
+    try:
+        loc = tuple(part for part in parse_path(problem.path) if isinstance(part, str))
+        words = Names(place().document()).subject(loc) if loc else problem.path
+    except HoldfastError:
+        return problem.path
+    return words[:1].upper() + words[1:]
 
 
 def _refused(error: HTTPException) -> Any:
