@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from typing import Any
 
@@ -19,6 +20,7 @@ from webui.place import place
 
 log = logging.getLogger(__name__)
 
+_TAKEN = re.compile(r"^(\S+) is taken by ([a-z]+)\.(\S+)$")
 DRAINED = 64 * 1024 * 1024
 
 
@@ -31,7 +33,16 @@ def set_up(app: Flask) -> None:
 
 def problem_text(problem: Problem) -> str:
     """`is shorter than 8 characters`, `use at least 8` as "Is shorter than 8 characters. Use at least 8."."""
-    return " ".join(f"{part[:1].upper()}{part[1:].rstrip('.')}." for part in (problem.sentence, problem.hint) if part)
+    sentence = _TAKEN.sub(lambda found: gettext("%(number)s belongs to %(name)s", number=found[1], name=_name(found[2], found[3])), problem.sentence)
+    return " ".join(f"{part[:1].upper()}{part[1:].rstrip('.')}." for part in (sentence, problem.hint) if part)
+
+
+def _name(kind: str, key: str) -> str:
+    """What people call an object of the candidate."""
+    try:
+        return Names(place().document()).of(kind, key)
+    except HoldfastError:
+        return key
 
 
 def where(problem: Problem) -> str:
