@@ -327,7 +327,7 @@ def test_a_backup_takes_little_from_calls(box: BoxMaker, file: str, words: str) 
 
     worker = threading.Thread(target=make)
     worker.start()
-    longest, niced = 0.0, False
+    longest, niced, started = 0.0, False, time.monotonic()
     while not done.is_set():
         began = time.monotonic()
         with files.locked(home.data / "site", "the site folder"):
@@ -337,7 +337,8 @@ def test_a_backup_takes_little_from_calls(box: BoxMaker, file: str, words: str) 
         done.wait(0.02)
     worker.join()
     assert niced
-    assert longest < 1.0
+    # A lock held for as long as the recordings take would show as one long wait.
+    assert longest < (time.monotonic() - started) / 2
 
 
 def _is_niced_backup(process: Path) -> bool:
