@@ -38,6 +38,8 @@ def show(found: StatusResult, screen: Screen) -> None:
 
     row("Holdfast", f"{found['version']}, up {duration(found['uptime_s'])}, process {found['pid']}")
     row("Site", f"{found['site']}, revision {found['revision']}")
+    if (held := found.get("unconfirmed")) is not None:
+        row("Unconfirmed", f"goes back to revision {held['previous']} in {duration(held['seconds_left'])}: `holdfast site confirm` keeps it", _DOUBT)
     row("Mode", "RESCUE" if found["mode"] == "rescue" else "normal", _BAD if found["mode"] == "rescue" else _GOOD)
     row("Listening", ", ".join(found["addresses"]) or "nowhere", "" if found["addresses"] else _BAD)
     row("Registrations", f"{found['registrations']} ({found['devices_registered']} of {found['devices']} devices)")

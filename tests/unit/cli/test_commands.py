@@ -49,7 +49,7 @@ def trunk(**changes):
 
 def status(**changes):
     base = {
-        "version": "1.2.3", "pid": 77, "uptime_s": 3700.0, "site": "Main office", "revision": 12, "mode": "normal", "rescue_reason": "",
+        "version": "1.2.3", "pid": 77, "uptime_s": 3700.0, "site": "Main office", "revision": 12, "unconfirmed": None, "mode": "normal", "rescue_reason": "",
         "addresses": ["udp:192.0.2.1:5060", "tcp:192.0.2.1:5060"], "devices": 9, "devices_registered": 7, "registrations": 8, "calls": 3, "free_legs": 490,
         "trunks": [trunk()], "emergency": {"armed": True, "reasons": [], "active": [], "last": None}, "crashes": 0, "alarms": [], "missing": [],
     }  # fmt: skip
@@ -100,6 +100,17 @@ def test_status_of_a_healthy_box(box):
         assert words in result.output
     for words in ("RESCUE", "ALARM", "Missing", "NOT ARMED", "CALL NOW"):
         assert words not in result.output
+
+
+def _shown(box, found):
+    box.answers["status"] = found
+    return box.run("status").output
+
+
+def test_status_says_when_what_is_in_force_goes_back(box):
+    assert "Unconfirmed" not in _shown(box, status())
+    said = _shown(box, status(unconfirmed={"revision": 12, "previous": 11, "seconds_left": 200.0, "author": "dana"}))
+    assert re.search(r"Unconfirmed +goes back to revision 11 in 3 min 20 s: `holdfast site confirm` keeps it", said)
 
 
 def test_status_says_all_that_is_wrong_first_what_matters_most(box):
