@@ -24,13 +24,12 @@ def test_a_sound_of_any_rate_is_heard_whole_and_its_end_is_told_once(up, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(260)
-def test_a_voicemail_of_three_minutes_plays_right_through(up, tmp_path: Path) -> None:
+def test_a_long_message_plays_right_through(up, tmp_path: Path) -> None:
     """The pitch rises with every second, so that a cut or a repetition would show."""
     _, call, leg = up()
-    pitches = [300 + 10 * second for second in range(180)]
+    pitches = [300 + 10 * second for second in range(45)]
     leg.play(write_wav(tmp_path / "long.wav", np.concatenate([tone(hz, 1.0) for hz in pitches])))
-    leg.wait_news("PlaybackEnded", 190)
+    leg.wait_news("PlaybackEnded", 60)
     call.hangup()
     samples, rate = read_wav(call.recording)
     windows = samples[: len(samples) // (rate // 5) * (rate // 5)].reshape(-1, rate // 5)
@@ -38,7 +37,7 @@ def test_a_voicemail_of_three_minutes_plays_right_through(up, tmp_path: Path) ->
     # A window on the border of two seconds, or one that a busy machine tore, shows none.
     heard = [int(index) for index, best in zip(share.argmax(axis=0), share.max(axis=0), strict=True) if best > 0.9]
     assert heard == sorted(heard), "nothing comes twice, nothing too early"
-    assert sorted(set(heard)) == list(range(180)), "nothing is left out"
+    assert sorted(set(heard)) == list(range(45)), "nothing is left out"
 
 
 def test_a_new_sound_takes_the_place_of_the_old_one(up, tmp_path: Path) -> None:
