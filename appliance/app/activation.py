@@ -110,7 +110,7 @@ class Activation:
         said = check({"document": site.model_dump(mode="json"), "before": None, "media": media, "secrets": list(given)})
         if problems := tuple(Problem(**each) for each in said["problems"]):
             raise DocumentError(f"the site document has {len(problems)} problem{'s' if len(problems) > 1 else ''}", problems)
-        right = Site.model_validate(said["document"])
+        right = Site.model_validate(said["document"]) if said["document"] is not None else site
         install(self.place.store, self.place.vault, right, given, author="HOLDFAST_SITE", comment=f"first site, from {file.name}")
 
     # ---- while it runs -------------------------------------------------------------------------------------------

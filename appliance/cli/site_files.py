@@ -111,7 +111,8 @@ def _anew(desk: Desk, raw: dict[str, Any], comment: str) -> Committed:
         found = run_job("check", {"document": site.model_dump(mode="json"), "before": None, "media": _recordings(desk), "secrets": sorted(secrets)})
     if found["problems"]:
         raise DocumentError("the site document has mistakes", tuple(_problems(found["problems"])))
-    made = install(store, vault, Site.model_validate(found["document"]), secrets, author=desk.author, comment=comment)
+    right = Site.model_validate(found["document"]) if found["document"] is not None else site
+    made = install(store, vault, right, secrets, author=desk.author, comment=comment)
     return Committed(made.number, (), tuple(_problems(found["warnings"])))
 
 

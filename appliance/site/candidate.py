@@ -10,7 +10,7 @@ from typing import Any
 
 from appliance.errors import StateError
 from appliance.site import files
-from appliance.site.canonical import canonical
+from appliance.site.canonical import canonical, form
 from appliance.site.paths import GROUPS, KINDS, SITE, Loc, find, version_of
 from appliance.site.wording import path_of
 
@@ -63,8 +63,9 @@ class CandidateFile:
         """None: there is none."""
         try:
             raw = json.loads(self._path.read_bytes())
-            # Once more into the one form: this version may know fields that the one that wrote it did not.
-            return Candidate(canonical(raw["document"]), raw["past"], frozenset(raw["forget"]))
+            # Another version may have written it, which did not know every field.
+            document = raw["document"] if raw.get("form") == form() else canonical(raw["document"])
+            return Candidate(document, raw["past"], frozenset(raw["forget"]))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -85,7 +86,7 @@ class CandidateFile:
         return there.st_mtime_ns, there.st_ino, there.st_size
 
     def write(self, candidate: Candidate) -> None:
-        shape = {"document": candidate.document, "past": candidate.past, "forget": sorted(candidate.forget)}
+        shape = {"form": form(), "document": candidate.document, "past": candidate.past, "forget": sorted(candidate.forget)}
         files.write(self._path, json.dumps(shape, separators=(",", ":")).encode())
 
     def clear(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, cast, get_args, get_origin
@@ -27,6 +28,25 @@ def canonical(raw: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(made["flows"], dict) and HOUSE_FLOW not in made["flows"]:
             made["flows"] = {HOUSE_FLOW: house_flow().model_dump(mode="json"), **made["flows"]}
         return made
+
+
+@cache
+def form() -> str:
+    """Stands for the fields this version knows: a document put into the one form under the same needs no second time."""
+    known: dict[str, tuple[str, ...]] = {}
+
+    def note(annotation: Any) -> None:
+        if isinstance(annotation, type) and issubclass(annotation, Part):
+            if annotation.__name__ not in known:
+                known[annotation.__name__] = tuple(annotation.model_fields)
+                for info in annotation.model_fields.values():
+                    note(info.annotation)
+        else:
+            for argument in get_args(annotation):
+                note(argument)
+
+    note(Site)
+    return hashlib.sha256(repr(sorted(known.items())).encode()).hexdigest()[:16]
 
 
 def canonical_object(loc: Loc, raw: Any) -> tuple[Any, tuple[Problem, ...]]:

@@ -31,7 +31,7 @@ from appliance.site.paths import SITE, TOP, Loc, check_place, find, has, object_
 from appliance.site.secrets import SLOTS, fill, judge, possible, split
 from appliance.site.store import Revision
 from appliance.site.wording import close, path_of
-from appliance.site.working import run_job
+from appliance.site.working import Job
 
 _TRIES = 3
 
@@ -107,10 +107,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A check's outcome, and what the commit needs beside: the document set right (as it was where there are problems), and what becomes of secrets."""
+    """A check's outcome, and what the commit needs beside: the site set right (None where there are problems), and what becomes of secrets."""
 
     checked: Checked
-    document: dict[str, Any]
+    site: Site | None
     secrets: Secrets
 
 
@@ -222,7 +222,8 @@ class Editor:
 
     def check(self) -> Checked:
         """Everything a commit would say, without committing. Raises only when it cannot be checked at all."""
-        return self._check(look(self._place)).checked
+        with Job("check") as job:
+            return self._check(look(self._place), job).checked
 
     def commit(self, comment: str = "", confirm_minutes: int = 0, expected: int | None = None) -> Committed:
         """Make the candidate the current revision. `confirm_minutes` 1-1440: goes back by itself unless `confirm` comes in time; 0: for good, which also
@@ -234,16 +235,18 @@ class Editor:
             raise HoldfastError(f"{confirm_minutes} minutes cannot be waited for", f"give 1 to {MAX_MINUTES}, or 0 to commit for good", code="minutes")
         self._settle()
         for _ in range(_TRIES):
-            seen = look(self._place)
-            expect(self._place, seen, (), None, expected)
-            if not diff(seen.document, seen.candidate.document) and not self._hidden(seen):
-                raise HoldfastError("There is nothing to commit", "change something first: the candidate is what is in force", code="nothing-to-commit")
-            ready = self._check(seen)
-            if problems := ready.checked.problems:
+            with Job("check") as job:
+                seen = look(self._place)
+                expect(self._place, seen, (), None, expected)
+                if not diff(seen.document, seen.candidate.document) and not self._hidden(seen):
+                    raise HoldfastError("There is nothing to commit", "change something first: the candidate is what is in force", code="nothing-to-commit")
+                ready = self._check(seen, job)
+            problems = ready.checked.problems
+            if problems or ready.site is None:
                 raise DocumentError(f"The candidate has {len(problems)} problem{'s' if len(problems) > 1 else ''}", problems)
             with self._locked():
                 if self._place.seal() == seen.seal:
-                    return self._put_in_force(seen, ready, comment, confirm_minutes)
+                    return self._put_in_force(seen, ready.site, ready, comment, confirm_minutes)
         raise HoldfastError("The candidate changes faster than it can be checked", "wait until the others are done, then commit again", code="busy")
 
     def waiting(self) -> Waiting | None:
@@ -278,7 +281,8 @@ class Editor:
             seen = look(self._place, tolerant=discard)
             if not discard and self.pending():
                 raise HoldfastError("Changes are pending", "commit or discard them first, or say that they shall be discarded", code="pending")
-            ready = self._check(replace(seen, candidate=Candidate(site.model_dump(mode="json"))))
+            with Job("check") as job:
+                ready = self._check(replace(seen, candidate=Candidate(site.model_dump(mode="json"))), job)
             if ready.checked.problems:
                 raise DocumentError(f"Revision {number} does not hold any more", ready.checked.problems)
             with self._locked():
@@ -348,7 +352,7 @@ class Editor:
         new = sorted({*(made or ()), *(staged - names)})
         return hidden_changes(seen.candidate.document, made=new, changed=sorted(staged & names), removed=sorted((seen.candidate.forget & names) - staged))
 
-    def _check(self, seen: Look) -> _Ready:
+    def _check(self, seen: Look, job: Job) -> _Ready:
         """Have the worker check the candidate against what is in force."""
         vault, number, forget = self._place.vault, seen.revision.number, seen.candidate.forget
         names, staged = vault.names(number), vault.staged()
@@ -358,12 +362,11 @@ class Editor:
             "media": [path.stem for path in (self._data / "media").glob("*.wav")],
             "secrets": sorted((names - forget) | staged),
         }
-        said = run_job("check", payload)
+        said = job.finish(payload)
         changes, problems = (tuple(map(Change.from_dict, said["changes"])), tuple(Problem(**each) for each in said["problems"]))
-        document, secrets = seen.candidate.document, Secrets({}, forget)
+        site, secrets = None, Secrets({}, forget)
         if not problems:
-            document = said["document"]
-            site = Site.model_validate(document)
+            site = Site.model_validate(said["document"] or seen.candidate.document)
             # An object made anew under an old id is another one: it does not inherit the secret.
             again = {name for name in self._not_there_before(seen, site) & names if name not in staged}
             secrets = Secrets(fill(site, (names - forget - again) | staged), forget | again)
@@ -375,7 +378,7 @@ class Editor:
             proof=said["proof"],
             version=version_of(seen.candidate.document),
         )
-        return _Ready(checked, document, secrets)
+        return _Ready(checked, site, secrets)
 
     def _not_there_before(self, seen: Look, site: Site) -> frozenset[str]:
         """Secrets that `site` can have and what is in force cannot. What was taken back unconfirmed a moment ago was there before."""
@@ -385,11 +388,10 @@ class Editor:
                 before |= {*possible(self._place.store.read(seen.revision.undoes))}
         return frozenset(possible(site)) - before
 
-    def _put_in_force(self, seen: Look, ready: _Ready, comment: str, minutes: int) -> Committed:
-        if ready.document != seen.candidate.document:
+    def _put_in_force(self, seen: Look, site: Site, ready: _Ready, comment: str, minutes: int) -> Committed:
+        if ready.checked.normalised:
             # Killed before the revision counts, it is still pending; killed after, nothing is.
-            self._place.candidates.write(replace(seen.candidate, document=ready.document))
-        site = Site.model_validate(ready.document)
+            self._place.candidates.write(replace(seen.candidate, document=site.model_dump(mode="json")))
         revision, held = put_in_force(self._place, site, author=self._author, comment=comment, secrets=ready.secrets, minutes=minutes)
         try:
             self._place.candidates.clear()

@@ -54,9 +54,11 @@ def version_at(document: Mapping[str, Any], loc: Loc) -> int:
 
 def expect(place: Place, seen: Look, loc: Loc, yours: Any, expected: int | None) -> None:
     """Raises Conflict where the candidate has another version at `loc` than `expected` (None: any will do). `yours`: what was to be written there."""
+    if expected is None:
+        return
     document = seen.candidate.document
     version = version_at(document, loc)
-    if expected is not None and expected != version:
+    if expected != version:
         raise Conflict(path_of(loc), find(document, loc, None), yours, version, _base(place, seen, loc, expected))
 
 

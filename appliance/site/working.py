@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from appliance.errors import DocumentError, HoldfastError, Problem
 
@@ -26,21 +26,40 @@ class WorkerError(HoldfastError):
     code = "worker"
 
 
+class Job:
+    """A process that gets ready for `job` while its caller still gathers what it is to work on; a context, which leaves no process behind."""
+
+    def __init__(self, job: str) -> None:
+        """Raises WorkerError."""
+        self._job = job
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen(_command(job), env=_environment(), stdin=pipe, stdout=pipe, stderr=pipe)
+        except OSError as error:
+            raise _not_started(job, error) from error
+
+    def finish(self, payload: Mapping[str, Any], limit_s: float = LIMIT_S) -> Any:
+        """The result (JSON value). Blocks; once only. Raises WorkerError, and the job's own HoldfastError with its code."""
+        try:
+            out, err = self._process.communicate(json.dumps(payload).encode(), limit_s)
+        except subprocess.TimeoutExpired:
+            raise _late(self._job, limit_s) from None
+        return _result(self._job, self._process.returncode, out, err)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        with self._process:  # closes the pipes and waits
+            pass
+
+
 def run_job(job: str, payload: Mapping[str, Any], limit_s: float = LIMIT_S) -> Any:
     """The result of `job` (JSON value). Blocks. Raises WorkerError, and the job's own HoldfastError with its code."""
-    data = json.dumps(payload).encode()
-    try:
-        with subprocess.Popen(_command(job), env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            try:
-                out, err = process.communicate(data, limit_s)
-            except BaseException as error:
-                process.kill()
-                if isinstance(error, subprocess.TimeoutExpired):
-                    raise _late(job, limit_s) from None
-                raise
-    except OSError as error:
-        raise _not_started(job, error) from error
-    return _result(job, process.returncode, out, err)
+    with Job(job) as made:
+        return made.finish(payload, limit_s)
 
 
 async def run_job_async(job: str, payload: Mapping[str, Any], limit_s: float = LIMIT_S) -> Any:

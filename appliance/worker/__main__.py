@@ -1,6 +1,7 @@
 """The short-lived process of one job, `python -m appliance.worker JOB`: heavy work that must not hold the interpreter of a process that lives on.
 
-A job is a module of this package with a function of its own name: JSON object in, JSON value out. Started by `appliance.site.working`.
+A job is a module of this package with a function of its own name: JSON object in, JSON value out; `get_ready` may load what it needs. They are started by
+`appliance.site.working`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def main(arguments: list[str]) -> int:
             print(f"there is no job {job!r}", file=sys.stderr)
             return 2
         try:
-            said = {"result": getattr(importlib.import_module(f"appliance.worker.{job}"), job)(json.load(sys.stdin.buffer))}
+            module = importlib.import_module(f"appliance.worker.{job}")
+            getattr(module, "get_ready", lambda: None)()  # while the caller still gathers the payload
+            said = {"result": getattr(module, job)(json.load(sys.stdin.buffer))}
         except HoldfastError as error:
             said = {"error": error.as_dict()}
         answer.write(json.dumps(said).encode())

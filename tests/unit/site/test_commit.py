@@ -17,7 +17,7 @@ from appliance.site import editing, files
 from appliance.site.commit import Place, go_back_when_due, settle
 from appliance.site.editing import Editor
 from appliance.site.model.site import Site
-from appliance.worker.check import check
+from tests.support.checking import Here
 from tests.support.sites import make_site, secret
 
 TRUNK = {"name": "Acme", "host": "192.0.2.9", "emergency_armed": True}
@@ -28,7 +28,7 @@ PHONE = "devices.phone-201.secret"
 @pytest.fixture(autouse=True)
 def _check_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The job itself, without a process of its own for each of hundreds of commits."""
-    monkeypatch.setattr(editing, "run_job", lambda job, payload: check(payload))
+    monkeypatch.setattr(editing, "Job", Here)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Revision 2 in force; a name, a password and a new device pending, which T4 sets right."""
     folder = tmp_path_factory.mktemp("pattern") / "data"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(editing, "run_job", lambda job, payload: check(payload))
+        patch.setattr(editing, "Job", Here)
         editor = Editor(folder, "first")
         editor.replace({**make_site(2), "trunks": {"acme": TRUNK}})
         editor.commit("the first")
