@@ -172,6 +172,16 @@ def test_a_damaged_candidate_is_put_aside_by_discard_alone(editor: Editor, data:
     assert SiteStore(data / "site").current()[1].name == "Test site"
 
 
+def test_a_candidate_of_an_older_release_gets_the_fields_it_did_not_know(editor: Editor, data: Path) -> None:
+    editor.set("name", "Typed")
+    file = data / "site" / "candidate.json"
+    raw = json.loads(file.read_bytes())
+    del raw["document"]["schedules"], raw["document"]["users"]["user-201"]["forwarding"]
+    file.write_text(json.dumps({**raw, "form": "older"}))
+    assert editor.show("users.user-201.forwarding.voicemail").value is True
+    assert sentences(editor.pending()) == ["name of the site: Test site -> Typed"]
+
+
 # ---- two editors -----------------------------------------------------------------------------------------------------
 
 
