@@ -1,1 +1,1 @@
-"""What the box knows of people: schedules, forwarding, voicemail."""
+"""What the box knows of people: forwarding, voicemail."""

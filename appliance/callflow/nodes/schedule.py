@@ -7,7 +7,7 @@ from pydantic import Field
 from appliance.callflow.facts import Facts
 from appliance.callflow.node import Decision, Exit, Settings, Way
 from appliance.callflow.refs import ScheduleRef
-from appliance.people.schedules import State, state
+from appliance.site.hours import State, state
 
 
 class ScheduleSettings(Settings):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.people.schedules import State, state
+from appliance.site.hours import Outlook, State, outlook, state, week
 from appliance.site.model.flows import Schedule
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -114,3 +114,47 @@ def test_what_is_open_is_what_some_period_says_minute_by_minute(periods: list[di
             is_open = is_open or (now - DAYS.index(day) * 1440 - start) % week < length
     hours = Schedule.model_validate({"name": "H", "periods": periods})
     assert (state(hours, moment.replace(tzinfo=UTC)) is State.OPEN) == is_open
+
+
+@pytest.mark.parametrize(
+    ("when", "now", "until", "then", "then_until"),
+    [
+        ("2026-11-17T10:00", State.OPEN, "2026-11-17T17:00", State.CLOSED, "2026-11-18T08:30"),
+        ("2026-11-20T18:00", State.CLOSED, "2026-11-23T08:30", State.OPEN, "2026-11-23T17:00"),  # over the weekend
+        ("2026-12-24T18:00", State.CLOSED, "2026-12-25T00:00", State.HOLIDAY, "2026-12-26T00:00"),
+        ("2026-12-25T12:00", State.HOLIDAY, "2026-12-26T00:00", State.CLOSED, "2026-12-28T08:30"),
+    ],
+)
+def test_what_comes_next(when: str, now: State, until: str, then: State, then_until: str) -> None:
+    hours = schedule(OFFICE, holidays=[{"day": "12-25", "name": "Christmas"}])
+    found = outlook(hours, at(when))
+    assert (found.state, found.until, found.then, found.then_until) == (now, at(until), then, at(then_until))
+    assert (found.holiday.name if found.holiday else "") == ("Christmas" if now is State.HOLIDAY else "")
+
+
+def test_what_never_changes_says_so() -> None:
+    whole = [{"days": DAYS, "start": "00:00", "end": "24:00"}]
+    assert outlook(schedule(*whole), at("2026-11-17T10:00")) == Outlook(State.OPEN, None)
+    assert outlook(schedule(), at("2026-11-17T10:00")) == Outlook(State.CLOSED, None)
+    night = outlook(schedule(NIGHT), at("2026-11-21T06:00"))
+    assert night.until == at("2026-11-27T22:00")
+
+
+@given(PERIODS, HOLIDAYS, MOMENTS)
+def test_nothing_changes_before_the_next_change(periods: object, holidays: object, moment: datetime) -> None:
+    hours = Schedule.model_validate({"name": "H", "periods": periods, "holidays": holidays})
+    found = outlook(hours, moment)
+    end = found.until or moment + timedelta(days=10)
+    step = max(timedelta(minutes=1), (end - moment) / 40)
+    while moment < end:
+        assert state(hours, moment) is found.state
+        moment += step
+    if found.until:
+        assert state(hours, found.until) is found.then is not found.state
+
+
+def test_a_picture_of_the_week_cuts_nights_at_midnight() -> None:
+    shown = week(schedule(OFFICE, NIGHT))
+    assert [(span.first, span.last, span.period) for span in shown["fri"]] == [(510, 1020, 0), (1320, 1440, 1)]
+    assert [(span.first, span.last, span.period) for span in shown["sat"]] == [(0, 360, 1)]
+    assert shown["sun"] == []
