@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +16,7 @@ from typing import IO, Any
 from appliance import sound
 from appliance.errors import SoundError
 from appliance.site import files
+from appliance.site.working import run_job
 from appliance.sound import HEADER_BYTES
 
 log = logging.getLogger(__name__)
@@ -41,18 +43,28 @@ def media_path(data: Path, sha256: str) -> Path:
     return data / "media" / f"{sha256}.wav"
 
 
-def add(data: Path, file: Path) -> tuple[str, float]:
+def add(data: Path, file: Path, called: str = "") -> tuple[str, float]:
     """Convert the sound file at `file` and keep it: its hash and its seconds. On the disk when this returns; waits for sox, a minute at most.
+
+    `called`: its name where it came from, for its ending and for sentences; else that of `file`.
 
     Raises SoundError (`sound-unreadable`, `sound-unknown`, `sound-long`, `sound-tool`) for a file that cannot be used, StateError for a disk that refuses.
     """
-    pcm = _converted(file)
+    pcm = _converted(file, Path(called) if called else file)
     wav = sound.header(RATE, len(pcm)) + pcm
     sha256 = hashlib.sha256(wav).hexdigest()
     folder = data / "media"
     with files.locked(folder, "the folder of recordings"):
         files.write(media_path(data, sha256), wav)
     return sha256, len(pcm) / 2 / RATE
+
+
+def speak(data: Path, text: str, language: str) -> tuple[str, float]:
+    """Have the box speak `text` and keep that as `add` does. Raises SoundError, StateError, and HoldfastError where it cannot be spoken (`speech-…`)."""
+    with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
+        spoken = Path(folder) / "spoken.wav"
+        run_job("speak", {"text": text, "language": language, "to": str(spoken)})
+        return add(data, spoken)
 
 
 def seconds(data: Path, sha256: str) -> float | None:
@@ -82,9 +94,9 @@ def collect(data: Path) -> int:
     return gone
 
 
-def _converted(file: Path) -> bytes:
-    with _opened(file) as source:
-        kind = _kind(source, file)
+def _converted(file: Path, name: Path) -> bytes:
+    with _opened(file, name) as source:
+        kind = _kind(source, name)
         # The file is open already, so sox needs no right of ours and sees no name.
         limits = ("prlimit", f"--as={_MEMORY_BYTES}", f"--cpu={TIME_LIMIT_S:.0f}", "--core=0")
         sox = ("sox", "-V1", "-D", "-t", kind, "-", "-t", "raw", "-r", str(RATE), "-c", "1", "-b", "16", "-e", "signed-integer", "-L", "-", "trim", "0")
@@ -95,47 +107,47 @@ def _converted(file: Path) -> bytes:
         except FileNotFoundError:
             raise SoundError("The program prlimit is not installed", "install the Debian package util-linux", code="sound-tool") from None
         except subprocess.TimeoutExpired:
-            raise SoundError(f"{_name(file)} was not converted within {TIME_LIMIT_S:g} s", "convert it to WAV elsewhere first", code="sound-unknown") from None
+            raise SoundError(f"{_name(name)} was not converted within {TIME_LIMIT_S:g} s", "convert it to WAV elsewhere first", code="sound-unknown") from None
         except OSError as error:
             raise SoundError(f"sox cannot be started: {error.strerror or error}", "check the memory of the box", code="sound-tool") from error
     words = done.stderr.decode(errors="replace").strip()[-200:]
     if done.returncode and "No such file" in words and "execute sox" in words:
         raise SoundError("The program sox is not installed", "install the Debian packages sox and libsox-fmt-mp3", code="sound-tool")
     if done.returncode or not done.stdout:
-        raise SoundError(f"{_name(file)} cannot be read as {kind}: {words or 'it holds no sound'}", "save it as WAV and try again", code="sound-unknown")
+        raise SoundError(f"{_name(name)} cannot be read as {kind}: {words or 'it holds no sound'}", "save it as WAV and try again", code="sound-unknown")
     if len(done.stdout) > 2 * RATE * MAX_SECONDS:
-        raise SoundError(f"{_name(file)} is longer than {MAX_SECONDS // 60} minutes", "shorten it", code="sound-long")
+        raise SoundError(f"{_name(name)} is longer than {MAX_SECONDS // 60} minutes", "shorten it", code="sound-long")
     pcm: bytes = done.stdout
     return pcm
 
 
-def _opened(file: Path) -> IO[bytes]:
-    hint = "give the path of a sound file that this user may read"
+def _opened(file: Path, name: Path) -> IO[bytes]:
+    hint = "choose a sound file that this user may read"
     try:
         # O_NONBLOCK: a pipe of that name must be refused, not waited for.
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         why = error.strerror if isinstance(error, OSError) else error
-        raise SoundError(f"{_name(file)} cannot be read: {why}", hint, code="sound-unreadable") from error
+        raise SoundError(f"{_name(name)} cannot be read: {why}", hint, code="sound-unreadable") from error
     facts = os.fstat(descriptor)
     if not stat.S_ISREG(facts.st_mode) or facts.st_size > MAX_INPUT_BYTES:
         os.close(descriptor)
         why = f"is larger than {MAX_INPUT_BYTES >> 20} MiB" if stat.S_ISREG(facts.st_mode) else "is not a file"
-        raise SoundError(f"{_name(file)} {why}", hint, code="sound-unreadable")
+        raise SoundError(f"{_name(name)} {why}", hint, code="sound-unreadable")
     return os.fdopen(descriptor, "rb", buffering=0)
 
 
-def _kind(source: IO[bytes], file: Path) -> str:
+def _kind(source: IO[bytes], name: Path) -> str:
     start = source.read(12)
     source.seek(0)
     for begins, kind in _BEGINS.items():
         if start.startswith(begins):
             return kind
-    bare = _BARE.get(file.suffix.lower().removeprefix("."))
+    bare = _BARE.get(name.suffix.lower().removeprefix("."))
     if bare is None:
-        raise SoundError(f"{_name(file)} is no sound file the box knows", "give a WAV, MP3, FLAC, OGG or AIFF file", code="sound-unknown")
+        raise SoundError(f"{_name(name)} is no sound file the box knows", "give a WAV, MP3, FLAC, OGG or AIFF file", code="sound-unknown")
     return bare
 
 
-def _name(file: Path) -> str:
-    return file.name or str(file)
+def _name(path: Path) -> str:
+    return path.name or str(path)

@@ -11,13 +11,13 @@ NOUNS = {
     "schedules": "schedule", "audio": "recording", "locations": "place", "administrators": "administrator",
 }  # fmt: skip
 _GROUPS = {"sip": "SIP", "outbound": "outside dialling", "emergency": "emergency calling"}
-_REFERS = {
+REFERS = {
     "owner": "users", "user": "users", "users": "users", "device": "devices", "devices": "devices", "main_device": "devices", "group": "groups",
     "mailbox": "mailboxes", "flow": "flows", "schedule": "schedules", "audio": "audio", "greeting": "audio", "trunk": "trunks", "trunks": "trunks",
     "location": "locations", "default_location": "locations",
 }  # fmt: skip
 """Fields whose value is the id of an object, or a list of ids, and of which kind; in settings of steps as well."""
-_DESTINATIONS = {"voicemail": "mailboxes", "group": "groups", "flow": "flows"}
+DESTINATIONS = {"voicemail": "mailboxes", "group": "groups", "flow": "flows"}
 _LABELS = {
     "forwarding.no_answer": "forwarding when nobody answers", "forwarding.busy": "forwarding when busy", "forwarding.follow_me": "follow-me list",
     "forwarding.follow_me_on": "follow me", "forwarding.voicemail": "forwarding to voicemail", "secret": "password", "pin": "PIN", "sip_user": "SIP user name",
@@ -149,12 +149,12 @@ def _value(name: str, value: Any, names: Names) -> str:
             unit = " s" if name.endswith("_seconds") else " min" if name.endswith("_minutes") else ""
             return f"{value}{unit}"
         case str():
-            kind = _REFERS.get(name)
+            kind = REFERS.get(name)
             return names.of(kind, value) if kind else _short(value)
         case list():
             return ", ".join(_value(name, item, names) for item in value)
         case {"kind": str(kind), "target": str(target)} if name == "destination":
-            where = names.of(_DESTINATIONS[kind], target) if kind in _DESTINATIONS else target
+            where = names.of(DESTINATIONS[kind], target) if kind in DESTINATIONS else target
             return "nowhere" if kind == "none" else f"{kind.replace('-', ' ')} {where}".strip()
         case Mapping():
             return " ".join(f"{label((key,))} {_value(key, item, names)}" for key, item in value.items() if item not in _NOTHING)
