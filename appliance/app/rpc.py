@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.app.diagnosis import diagnose
 from appliance.app.emergency_test import emergency_test
+from appliance.app.health import health_methods
+from appliance.app.network_look import network_look
+from appliance.app.paging import page
 from appliance.app.restart import restart
 from appliance.app.tracing import trace_result
 from appliance.app.trunk_rows import not_armed, trunk_rows
@@ -21,7 +24,7 @@ from appliance.control.server import Peer
 from appliance.errors import NotFound
 from appliance.events.emergency import EmergencyNotice
 from appliance.sip._pj.config import host_text
-from appliance.state.records import Wanted
+from appliance.state.records import Own, Wanted
 from appliance.types import Transport
 
 if TYPE_CHECKING:
@@ -80,7 +83,8 @@ def methods(box: Box) -> Mapping[str, Handler]:
         }  # fmt: skip
 
     async def history(params: dict[str, Any], _: Peer) -> shapes.HistoryResult:
-        wanted = Wanted(params["search"], params["direction"], params["outcome"], params["call"])
+        own = _own(box, params["user"]) if params["user"] else None
+        wanted = Wanted(params["search"], params["direction"], params["outcome"], params["call"], own)
         rows = await box.loop.run_in_executor(None, box.history, params["limit"], params["before"], wanted)
         return {
             "calls": [
@@ -104,6 +108,17 @@ def methods(box: Box) -> Mapping[str, Handler]:
         call = box.router.originate(params["extension"], params["to"])
         log.info("call %s from %s to %s was begun by the control socket (uid %d)", call, params["extension"], params["to"], peer.uid)
         return {"call": call}
+
+    async def line_test(params: dict[str, Any], peer: Peer) -> shapes.LineTestShape:
+        made = box.line_tests.start(params["trunk"], params["to"])
+        log.info("a test call over %s to %s was begun by the control socket (uid %d)", made["trunk"], made["to"], peer.uid)
+        return made
+
+    async def network(_: dict[str, Any], __: Peer) -> shapes.NetworkResult:
+        return await network_look(box)
+
+    async def paged(params: dict[str, Any], peer: Peer) -> shapes.PageResult:
+        return await page(box, params, peer)
 
     async def transfer(params: dict[str, Any], peer: Peer) -> shapes.TransferResult:
         call = box.context.live.get(params["call"])
@@ -146,11 +161,23 @@ def methods(box: Box) -> Mapping[str, Handler]:
 
     return {
         "status": status, "registrations": registrations, "diagnosis": diagnosis, "devices.sign-in": sign_in, "calls": calls, "calls.history": history,
-        "calls.hangup": hangup, "calls.originate": originate, "calls.transfer": transfer, "trace": trace, "box.restart": box_restart,
+        "calls.hangup": hangup, "calls.originate": originate, "calls.page": paged, "calls.transfer": transfer, "trunks.test": line_test, "network": network,
+        "trace": trace, "box.restart": box_restart,
         "site.activate": activate, "secrets.changed": secrets_changed,
         "emergency.test": test, "emergency.notices": notices, "emergency.acknowledge": acknowledge,
-        **voicemail_methods(box.voice.voicemail),
+        **voicemail_methods(box.voice.voicemail), **health_methods(box),
     }  # fmt: skip
+
+
+def _own(box: Box, user: str) -> Own:
+    """What makes a call one of `user`'s. Raises NotFound."""
+    site = box.snapshot.site
+    known = site.users.get(user)
+    if known is None:
+        raise NotFound(f"There is no user {user}", "`holdfast site show users` lists them")
+    devices = {key: device for key, device in site.devices.items() if device.owner == user}
+    numbers = {known.extension, *(device.extension for device in devices.values() if device.extension)}
+    return Own(user, tuple(sorted(numbers)), tuple(devices))
 
 
 def _status(box: Box) -> shapes.StatusResult:
@@ -183,6 +210,8 @@ def _status(box: Box) -> shapes.StatusResult:
         "crashes": box.settings.crashes,
         "alarms": [{"code": a.code, "sentence": a.sentence, "hint": a.hint, "since_unix_s": box.alarm_since[a.code]} for a in box.alarms.values()],
         "missing": [name for name, there in box.endpoint.features.items() if not there],
+        "health": box.health.summary(),
+        "line_test": box.line_tests.last,
     }
 
 

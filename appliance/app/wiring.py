@@ -16,6 +16,8 @@ from typing import Any
 from appliance.app.activation import Activation, Compiled
 from appliance.app.callbacks import Callbacks
 from appliance.app.certificate import ensure_certificate
+from appliance.app.health import Health
+from appliance.app.line_test import LineTests
 from appliance.app.mwi import Mwi
 from appliance.app.registrations import Registrations
 from appliance.app.rpc import methods
@@ -79,6 +81,8 @@ class Box:
         self.acknowledged: dict[str, tuple[str, float]] = {}
         self.bus = Bus()
         self.activation = Activation(self)
+        self.health = Health(self)
+        self.line_tests = LineTests(self)
         self.revision = 0
         self.rescue_reason = ""
         self.again = asyncio.Event()
@@ -138,6 +142,7 @@ class Box:
         self._spawn(self._every_second(), "seconds")
         self._spawn(self.activation.watch(), "site")
         self._spawn(self._show_messages(), "voicemail")
+        self._spawn(self.health.run(), "health")
         self._spawn(serve_texts(self.context, self.voice.flows), "texts")
         release = version("holdfast")
         self.server = Server(settings.control, release=release)
@@ -153,6 +158,7 @@ class Box:
     async def stop(self) -> None:
         await self.server.close()
         await self.router.stop()
+        await self.line_tests.stop()
         for task in self._tasks:
             task.cancel()
         await self.trunks.stop()

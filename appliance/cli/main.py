@@ -14,8 +14,9 @@ import click
 
 COMMANDS = {
     "audio": "audio", "backup": "backup", "calls": "calls", "completion": "completion", "diagnose": "diagnose", "emergency": "emergency",
-    "factory-reset": "reset", "flow": "flow", "registrations": "registrations", "restore": "restore", "secret": "secret", "shell": "shell",
-    "sign-in": "sign_in", "site": "site", "status": "status", "token": "token", "trace": "trace", "voicemail": "voicemail", "web": "web",
+    "factory-reset": "reset", "flow": "flow", "health": "health", "network": "network",
+    "registrations": "registrations", "restore": "restore", "secret": "secret", "shell": "shell",
+    "sign-in": "sign_in", "site": "site", "status": "status", "token": "token", "trace": "trace", "trunk": "trunk", "voicemail": "voicemail", "web": "web",
 }  # fmt: skip
 """Each command and the file it is in, under its own name with _ for -."""
 

@@ -55,6 +55,11 @@ def show(found: StatusResult, screen: Screen) -> None:
             [_trunk(trunk) for trunk in found["trunks"]],
             [_STATES.get(trunk["state"], "") for trunk in found["trunks"]],
         )
+    if (health := found.get("health")) is not None and health["problems"]:
+        screen.line()
+        for check in health["problems"]:
+            screen.line(f"HEALTH: {check['sentence']}", _BAD if check["level"] == "bad" else _DOUBT)
+            screen.line(f"  {check['cure']}")
     if found["alarms"]:
         screen.line()
         for alarm in found["alarms"]:

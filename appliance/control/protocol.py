@@ -183,6 +183,8 @@ class HistoryParams(Params):
     """The `serial` of the last call seen, for those before it; 0: the newest."""
     search: str = Field(default="", max_length=100)
     """Words that all stand in the numbers, names, user or trunk of a call."""
+    user: str = Field(default="", max_length=63)
+    """Calls of this user alone: made by him, to one of his numbers, or answered on one of his phones."""
     direction: str = Field(default="", max_length=20)
     outcome: str = Field(default="", max_length=40)
     """"answered", "unanswered" (whatever the cause), or one cause."""
@@ -203,6 +205,27 @@ class OriginateParams(Params):
     extension: str = Field(min_length=1, max_length=64)
     """Whose phones ring first."""
     to: str = Field(pattern=DIALLED)
+
+
+class LineTestParams(Params):
+    trunk: str = Field(min_length=1, max_length=63)
+    to: str = Field(min_length=1, max_length=40)
+    """An outside number as people write it."""
+
+
+class PageParams(Params):
+    to: list[str] = Field(default_factory=list, max_length=100)
+    """Extensions, and ids of groups."""
+    everybody: bool = False
+    """Every phone of the site, instead of `to`."""
+    phone: str = Field(default="", max_length=64)
+    """An extension whose phones ring first: who takes one up speaks. Or, instead of it:"""
+    text: str = Field(default="", max_length=1000)
+    """What is spoken."""
+    audio: str = Field(default="", max_length=63)
+    """The id of a recording of the site."""
+    seconds: int = Field(default=120, ge=5, le=900)
+    """It ends after this time at the latest."""
 
 
 class TransferParams(HangupParams):
@@ -252,6 +275,20 @@ class MessageReadParams(MessageParams):
     """Bytes of the WAV file that are there already."""
 
 
+class MailboxParams(Params):
+    mailbox: str = Field(min_length=1, max_length=63)
+
+
+class GreetingReadParams(MailboxParams):
+    offset: int = Field(default=0, ge=0)
+    """As of MessageReadParams."""
+
+
+class GreetingSetParams(MailboxParams):
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Of a recording in the box's store (site/media.py)."""
+
+
 # ---- methods and topics ------------------------------------------------------------------------------------------
 
 
@@ -271,6 +308,7 @@ def _table(*methods: Method) -> dict[str, Method]:
 
 METHODS = _table(
     Method("status"),
+    Method("health"),
     Method("registrations"),
     Method("diagnosis"),
     Method("devices.sign-in", SignInParams),
@@ -278,7 +316,10 @@ METHODS = _table(
     Method("calls.history", HistoryParams),
     Method("calls.hangup", HangupParams),
     Method("calls.originate", OriginateParams),
+    Method("calls.page", PageParams, timeout_s=45.0),
     Method("calls.transfer", TransferParams),
+    Method("trunks.test", LineTestParams),
+    Method("network"),
     Method("trace", TraceParams),
     Method("site.activate", timeout_s=60.0),
     Method("secrets.changed"),
@@ -289,7 +330,13 @@ METHODS = _table(
     Method("voicemail.list", VoicemailListParams),
     Method("voicemail.read", MessageReadParams),
     Method("voicemail.heard", MessageParams),
+    Method("voicemail.new", MessageParams),
     Method("voicemail.delete", MessageParams),
+    Method("voicemail.counts"),
+    Method("voicemail.greeting", MailboxParams),
+    Method("voicemail.greeting-read", GreetingReadParams),
+    Method("voicemail.greeting-set", GreetingSetParams),
+    Method("voicemail.greeting-clear", MailboxParams),
 )
 TOPICS: dict[str, frozenset[str]] = {"events": frozenset(), "trace": frozenset()}
 """Topic -> the roles that may subscribe beside root and the box's own user."""

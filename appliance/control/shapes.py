@@ -82,10 +82,28 @@ class UnconfirmedShape(TypedDict):
     author: str
 
 
+class CheckShape(TypedDict):
+    """One matter of the machine's health. `level`: "ok", "look" or "bad"; `cure` "" where nothing is wrong. `share`: how full or busy, 0 to 1, where it is said."""
+
+    name: str
+    level: str
+    sentence: str
+    cure: str
+    share: float | None
+
+
+class HealthSummary(TypedDict):
+    """`level`: of the worst check; `problems`: those that are not "ok". `at_unix_s`: when it was looked at, 0: not yet."""
+
+    level: str
+    problems: list[CheckShape]
+    at_unix_s: float
+
+
 class StatusResult(TypedDict):
     """`unconfirmed` None: what is in force stays. `mode`: "normal" or "rescue" (then `rescue_reason`). `addresses` like `udp:192.168.1.5:5060`.
 
-    `missing`: features this build lacks.
+    `missing`: features this build lacks. `line_test`: the last test call over a trunk since the start, None: there was none.
     """
 
     version: str
@@ -107,6 +125,103 @@ class StatusResult(TypedDict):
     crashes: int
     alarms: list[AlarmShape]
     missing: list[str]
+    health: HealthSummary
+    line_test: LineTestShape | None
+
+
+class LineTestShape(TypedDict):
+    """A test call over one trunk. `state`: "signing-in", "dialling", "ringing", "answered", "ended" (it was answered) or "failed".
+
+    `to`: E.164. `heard`: sound came from the far end; None before that is known. `code`: the carrier's answer, 0: there was none. `cause`, `cure`: why it
+    failed, or what is wrong with it all the same; sentences without their full stop.
+    """
+
+    id: str
+    trunk: str
+    to: str
+    state: str
+    code: int
+    reason: str
+    cause: str
+    cure: str
+    heard: bool | None
+    began_unix_s: float
+
+
+class OwnAddressShape(TypedDict):
+    """An IPv4 address of the box. `served`: the box answers there; `phones`: the one to type into phones."""
+
+    interface: str
+    address: str
+    prefix: int
+    served: bool
+    phones: bool
+
+
+class NameServerShape(TypedDict):
+    """`answer`: what it says to a question ("NOERROR", "NXDOMAIN", "SERVFAIL"…), "" : it is silent."""
+
+    address: str
+    answer: str
+    after_ms: float
+
+
+class SeenShape(TypedDict):
+    """Somebody on the same wire. `maker`: of phones, by the MAC address, "" : not known as one. `devices`: those of the site that are this one."""
+
+    address: str
+    mac: str
+    interface: str
+    maker: str
+    devices: list[str]
+
+
+class NetworkResult(TypedDict):
+    """How the network is. `gateway` "" : there is no way out. `names`: a name server answers. `clock_kept` None: not known."""
+
+    addresses: list[OwnAddressShape]
+    gateway: str
+    gateway_interface: str
+    gateway_seen: bool
+    name_servers: list[NameServerShape]
+    names: bool
+    clock_kept: bool | None
+    seen: list[SeenShape]
+
+
+class ProcessShape(TypedDict):
+    """A process of the box. `busy`: its share of one processor core; `handles` of at most `most_handles` are open."""
+
+    name: str
+    pid: int
+    memory_bytes: int
+    busy: float
+    handles: int
+    most_handles: int
+    threads: int
+
+
+class HealthPoint(TypedDict):
+    """How it was then. Shares are 0 to 1; `temperature_c` None: there is no sensor."""
+
+    at_unix_s: float
+    processor: float
+    memory: float
+    temperature_c: float | None
+    calls: int
+
+
+class HealthResult(TypedDict):
+    """`at_unix_s` 0: nothing was measured yet, and the rest is empty. `history`: the last hour, the oldest first. `clock`: "set", "was-set", "never", "unknown"."""
+
+    level: str
+    at_unix_s: float
+    checks: list[CheckShape]
+    load: list[float]
+    uptime_s: float
+    clock: str
+    processes: list[ProcessShape]
+    history: list[HealthPoint]
 
 
 class RegistrationShape(TypedDict):
@@ -240,6 +355,13 @@ class OriginateResult(TypedDict):
     call: str
 
 
+class PageResult(TypedDict):
+    """The page as a call; `phones`: how many were free for it."""
+
+    call: str
+    phones: int
+
+
 class TransferResult(TypedDict):
     call: str
 
@@ -368,6 +490,32 @@ class VoicemailListResult(TypedDict):
     """The oldest first."""
 
     messages: list[MessageShape]
+
+
+class MailboxCountShape(TypedDict):
+    """`new` and `old` messages of a mailbox that is in force or has any."""
+
+    mailbox: str
+    new: int
+    old: int
+
+
+class VoicemailCountsResult(TypedDict):
+    """`fault`: why nothing is known of messages now, "" : it is."""
+
+    mailboxes: list[MailboxCountShape]
+    fault: str
+
+
+class GreetingResult(TypedDict):
+    """What callers of a mailbox hear first. `kind`: "own" (spoken by phone, or brought as a file), "recording" (one of the site, whose id is `recording`),
+    "spoken" (the box says it).
+    """
+
+    mailbox: str
+    kind: str
+    recording: str
+    seconds: float
 
 
 class MessageReadResult(TypedDict):

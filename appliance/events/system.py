@@ -28,3 +28,15 @@ class Alarm:
     sentence: str
     hint: str = ""
     cleared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HealthChanged:
+    """The check `name` of the machine's health went from one level ("ok", "look", "bad") to another; `cure` "" where it is well again."""
+
+    at_unix_s: float
+    name: str
+    level: str
+    before: str
+    sentence: str
+    cure: str

@@ -432,3 +432,25 @@ def test_ctrl_c_ends_following_quietly(box):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_health_says_what_is_wrong_and_its_cure(box):
+    check = {"name": "disk", "level": "ok", "sentence": "20.0 GB of 32.0 GB are free", "cure": "", "share": 0.4}
+    clock = {"name": "clock", "level": "look", "sentence": "The clock was never set", "cure": "Let it reach a time server", "share": None}
+    process = {"name": "engine", "pid": 7, "memory_bytes": 80_000_000, "busy": 0.02, "handles": 60, "most_handles": 1024, "threads": 9}
+    found = {
+        "level": "look", "at_unix_s": 1.8e9, "checks": [check, clock], "load": [0.1, 0.2, 0.3], "uptime_s": 7300.0, "clock": "never", "processes": [process],
+        "history": [],
+    }  # fmt: skip
+    box.answers["health"] = found
+    shown = box.run("health")
+    assert shown.exit_code == 0
+    assert "well  20.0 GB" in shown.output and "LOOK  The clock was never set\n      Let it reach a time server\n" in shown.output
+    assert "2 h 1 min" in shown.output and "80 MB" in shown.output and "60/1024" in shown.output
+    box.answers["health"] = found | {"level": "bad"}
+    assert box.run("health").exit_code == 1
+    assert json.loads(box.run("health", "--json").stdout)["level"] == "bad"
+    box.answers["health"] = found | {"at_unix_s": 0.0}
+    assert "Nothing was measured yet" in box.run("health").output
+    box.answers["status"] = status(health={"level": "look", "problems": [clock], "at_unix_s": 1.8e9})
+    assert "HEALTH: The clock was never set\n  Let it reach a time server\n" in box.run("status").output

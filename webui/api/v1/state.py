@@ -14,6 +14,9 @@ from appliance.control.client import (
     CallShape,
     EmergencyTestResult,
     HangupResult,
+    HealthResult,
+    LineTestShape,
+    NetworkResult,
     NoticeShape,
     OriginateResult,
     PastCallShape,
@@ -53,6 +56,11 @@ class TestBody(_Body):
     call: bool = Field(default=False, description="Also place a call to the test number; takes up to 45 s.")
 
 
+class LineTestBody(_Body):
+    trunk: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The trunk, as what is in force has it.")
+    to: str = Field(min_length=1, max_length=40, description="An outside number as people write it. No emergency number.")
+
+
 class AcknowledgeBody(_Body):
     by: str = Field(default="", max_length=80, description="Who saw it; empty: the name of the token or person that asks.")
 
@@ -82,10 +90,22 @@ def status(ask: Ask) -> Reply:
     return Reply(ask_engine("status"))
 
 
+@operation("GET", "/network", id="network", tag=BOX, scope="read", answers={200: NetworkResult}, heavy=True)
+def network(ask: Ask) -> Reply:
+    """How the network is, as the box sees it. Its addresses, its way out, name servers, clock, who is on the wire; nothing is changed."""
+    return Reply(ask_engine("network"))
+
+
 @operation("GET", "/alarms", id="alarms", tag=BOX, scope="read", answers={200: AlarmsAnswer})
 def alarms(ask: Ask) -> Reply:
     """What keeps the box from working as it should."""
     return Reply({"alarms": ask_engine("status")["alarms"]})
+
+
+@operation("GET", "/health", id="health", tag=BOX, scope="read", answers={200: HealthResult})
+def health(ask: Ask) -> Reply:
+    """How the machine under the box is. Each check with its level and cure, the box's processes, and the last hour."""
+    return Reply(ask_engine("health"))
 
 
 @operation("GET", "/registrations", id="registrations", tag=BOX, scope="read", query=PageQuery, answers={200: Filled(RegistrationShape, listed=True)})
@@ -149,17 +169,29 @@ def transfer(ask: Ask, id: str) -> Reply:
     return Reply(ask_engine("calls.transfer", call=_call(id), to=ask.body.to, by=ask.body.by), 202)
 
 
+@operation("POST", "/line-tests", id="trunks.test", tag=CALLS, scope="calls", body=LineTestBody, answers={202: LineTestShape}, refusals=(404, 409))
+def line_test(ask: Ask) -> Reply:
+    """Try out a trunk with a call. Whoever answers hears a sentence; `line_test` of GET /status tells how it goes."""
+    return Reply(ask_engine("trunks.test", trunk=ask.body.trunk, to=ask.body.to), 202, location="/status")
+
+
 def _call(id: str) -> str:
     if len(id) > 200:
         raise NotFound("There is no such call", "GET /api/v1/calls lists them")
     return id
 
 
-@operation("GET", "/history", id="history", tag=CALLS, scope="read", query=PageQuery, answers={200: Filled(PastCallShape, listed=True)})
+class HistoryQuery(PageQuery):
+    user: str = Field(
+        default="", max_length=63, description="Calls of the user with this id alone: made by him, to one of his numbers, or answered on his phones."
+    )
+
+
+@operation("GET", "/history", id="history", tag=CALLS, scope="read", query=HistoryQuery, answers={200: Filled(PastCallShape, listed=True)}, refusals=(404,))
 def history(ask: Ask) -> Reply:
     """Calls that are over, newest first."""
     limit: int = ask.query.limit
-    rows = ask_engine("calls.history", limit=limit + 1, before=read_number(ask.query.cursor) or 0)["calls"]
+    rows = ask_engine("calls.history", limit=limit + 1, before=read_number(ask.query.cursor) or 0, user=ask.query.user)["calls"]
     return Reply({"items": rows[:limit], "next": cursor(str(rows[limit - 1]["serial"])) if len(rows) > limit else None})
 
 

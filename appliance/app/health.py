@@ -1,0 +1,101 @@
+"""Looks at the machine every few seconds, away from the loop, and keeps what is thought of it, with the last hour in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from appliance.control import shapes
+from appliance.events.system import HealthChanged
+from appliance.health.judge import SILENT_S, Check, judge, worst
+from appliance.health.reading import Reading
+from appliance.health.sampler import Sampler
+
+if TYPE_CHECKING:
+    from appliance.app.wiring import Box
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 5.0
+POINT_S = 30.0
+HOUR_S = 3600.0
+
+
+class Health:
+    """Belongs to the loop."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+        self._sampler = Sampler(box.settings.data)
+        self._reading: Reading | None = None
+        self._checks: tuple[Check, ...] = ()
+        self._points: deque[shapes.HealthPoint] = deque(maxlen=int(HOUR_S / POINT_S))
+        self._point_at = float("-inf")
+
+    async def run(self) -> None:
+        """As long as the box."""
+        while True:
+            asked = time.monotonic()
+            look = self._box.loop.run_in_executor(None, self._sampler.sample)
+            try:
+                # A disk that hangs holds that thread; what was known before stays, and is told.
+                while not (await asyncio.wait({look}, timeout=SILENT_S))[0]:
+                    if self._reading is not None:
+                        self._take(replace(self._reading, silent_s=time.monotonic() - asked))
+                self._take(look.result())
+            except Exception:
+                log.exception("the machine's health could not be looked at")
+            await asyncio.sleep(EVERY_S)
+
+    def _take(self, reading: Reading) -> None:
+        before = {check.name: check.level for check in self._checks}
+        self._reading, self._checks = reading, judge(reading, before)
+        for check in self._checks:
+            was = before.get(check.name, "ok")
+            if check.level != was:
+                log.log(logging.INFO if check.level == "ok" else logging.WARNING, "health: %s", check.sentence)
+                self._box.bus.publish(HealthChanged(reading.at_unix_s, check.name, check.level, was, check.sentence, check.cure))
+        if time.monotonic() - self._point_at >= POINT_S:
+            self._point_at = time.monotonic()
+            self._points.append(
+                {
+                    "at_unix_s": reading.at_unix_s, "processor": reading.busy, "memory": 1 - reading.memory_available / max(1, reading.memory_total),
+                    "temperature_c": reading.temperature_c, "calls": len(self._box.context.live),
+                }
+            )  # fmt: skip
+
+    def summary(self) -> shapes.HealthSummary:
+        problems = [_shape(check) for check in self._checks if check.level != "ok"]
+        return {"level": worst(self._checks), "problems": problems, "at_unix_s": self._reading.at_unix_s if self._reading else 0.0}
+
+    def whole(self) -> shapes.HealthResult:
+        r = self._reading
+        processes: list[shapes.ProcessShape] = [
+            {
+                "name": each.name, "pid": each.pid, "memory_bytes": each.memory_bytes, "busy": each.busy, "handles": each.handles,
+                "most_handles": each.most_handles, "threads": each.threads,
+            }
+            for each in (r.processes if r else ())
+        ]  # fmt: skip
+        return {
+            "level": worst(self._checks), "at_unix_s": r.at_unix_s if r else 0.0, "checks": [_shape(check) for check in self._checks],
+            "load": list(r.load) if r else [], "uptime_s": r.machine_uptime_s if r else 0.0, "clock": r.clock if r else "unknown", "processes": processes,
+            "history": list(self._points),
+        }  # fmt: skip
+
+
+def health_methods(box: Box) -> Mapping[str, Callable[[dict[str, Any], Any], Awaitable[Any]]]:
+    async def health(_: dict[str, Any], __: Any) -> shapes.HealthResult:
+        return box.health.whole()
+
+    return {"health": health}
+
+
+def _shape(check: Check) -> shapes.CheckShape:
+    found: shapes.CheckShape = asdict(check)  # type: ignore[assignment]
+    return found

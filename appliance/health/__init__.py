@@ -1,0 +1,1 @@
+"""How the machine under the box is: what is measured, and what is to be thought of it."""
