@@ -106,6 +106,11 @@ def complete_path(context: click.Context, _: click.Parameter, incomplete: str) -
     return found[1:] if len(found) == 2 and found[1].type == PART and last and found[0].value == incomplete else found
 
 
+def complete_trunk(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    trunks = _objects(_candidate(context), "trunks")
+    return [CompletionItem(key, help=str(held.get("name") or "") or None) for key, held in trunks.items() if key.startswith(incomplete)]
+
+
 def complete_revision(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     try:
         editor = _editor(context)

@@ -22,3 +22,13 @@ class TrunkChanged:
     reachable: bool | None
     code: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineTested:
+    """A test call over a trunk is in another state (`control.shapes.LineTestShape`); `code`: the carrier's answer, 0: none so far."""
+
+    at_unix_s: float
+    trunk: TrunkId
+    state: str
+    code: int

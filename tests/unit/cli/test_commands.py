@@ -51,7 +51,7 @@ def status(**changes):
     base = {
         "version": "1.2.3", "pid": 77, "uptime_s": 3700.0, "site": "Main office", "revision": 12, "unconfirmed": None, "mode": "normal", "rescue_reason": "",
         "addresses": ["udp:192.0.2.1:5060", "tcp:192.0.2.1:5060"], "devices": 9, "devices_registered": 7, "registrations": 8, "calls": 3, "free_legs": 490,
-        "trunks": [trunk()], "emergency": {"armed": True, "reasons": [], "active": [], "last": None}, "crashes": 0, "alarms": [], "missing": [],
+        "trunks": [trunk()], "emergency": {"armed": True, "reasons": [], "active": [], "last": None}, "crashes": 0, "alarms": [], "missing": [], "line_test": None,
     }  # fmt: skip
     return base | changes
 
@@ -181,7 +181,7 @@ def test_calls_in_progress_and_past(box):
     assert "flow menu; ask: 1 -> sales" in output
     assert "answered" in output
     assert "1 min 1 s" in output
-    assert box.asked[-1] == ("calls.history", {"limit": 5, "before": 0, "search": "", "direction": "", "outcome": "", "call": ""})
+    assert box.asked[-1] == ("calls.history", {"limit": 5, "before": 0, "search": "", "user": "", "direction": "", "outcome": "", "call": ""})
     box.run("calls", "--history", "5", "--search", "dana 0188")
     assert box.asked[-1][1]["search"] == "dana 0188"
     box.answers["calls"] = {"calls": []}
