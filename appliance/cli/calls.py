@@ -12,16 +12,17 @@ from appliance.control.client import CallsResult, Client, HangupResult, HistoryR
 @click.group(invoke_without_command=True)
 @click.option("--history", type=click.IntRange(1, 1000), metavar="N", help="The last N calls instead of those in progress.")
 @click.option("--search", default="", metavar="WORDS", help="With --history: only calls with these words in their numbers, names, user or trunk.")
+@click.option("--user", default="", metavar="ID", help="With --history: only calls of this user.")
 @click.pass_context
 @talks
-def calls(client: Client, screen: Screen, as_json: bool, context: click.Context, history: int | None, search: str) -> None:
+def calls(client: Client, screen: Screen, as_json: bool, context: click.Context, history: int | None, search: str, user: str) -> None:
     """List the calls in progress."""
     if context.invoked_subcommand is not None:
         return
     if history is None:
         _live(client.call("calls"), screen, as_json)
     else:
-        _past(client.call("calls.history", limit=history, **({"search": search} if search else {})), screen, as_json)
+        _past(client.call("calls.history", limit=history, **{name: value for name, value in (("search", search), ("user", user)) if value}), screen, as_json)
 
 
 @calls.command()

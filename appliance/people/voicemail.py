@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
@@ -193,20 +193,18 @@ class Voicemail:
     async def piece(self, message: Message, offset: int, size: int) -> tuple[bytes, int]:
         """At most `size` bytes of its WAV file from `offset` on, and how many the file has. Raises StateError."""
 
-        def read() -> tuple[bytes, int]:
-            with (self._folder / message.file).open("rb") as file:
-                file.seek(offset)
-                return file.read(size), os.fstat(file.fileno()).st_size
-
-        try:
-            return await asyncio.to_thread(read)
-        except OSError as error:
-            raise disk_error(f"The message {message.id} cannot be read", error) from error
+        return await self._piece(self._folder / message.file, offset, size, f"The message {message.id}")
 
     async def mark_heard(self, id: str) -> None:
         """From now on it is an old one. One that is gone meanwhile, or was heard, is no mistake. Raises StateError."""
         message = await self._read(lambda rows: rows.get(id))
         if message is not None and await self._write(lambda connection: VoicemailRepository.heard(connection, id, time.time())):
+            await self._changed(message.mailbox)
+
+    async def mark_new(self, id: str) -> None:
+        """As if nobody had heard it, as `mark_heard`."""
+        message = await self._read(lambda rows: rows.get(id))
+        if message is not None and await self._write(lambda connection: VoicemailRepository.unheard(connection, id)):
             await self._changed(message.mailbox)
 
     async def delete(self, id: str) -> None:
@@ -228,20 +226,58 @@ class Voicemail:
         """(new, old) messages."""
         return await self._read(lambda rows: rows.counts(mailbox))
 
+    async def all_counts(self) -> dict[MailboxId, tuple[int, int]]:
+        """(new, old) messages of every mailbox in force, and of those that are no more and have some."""
+        found = await self._read(lambda rows: rows.all_counts())
+        return {**dict.fromkeys(map(MailboxId, self._site().mailboxes), (0, 0)), **found}
+
+    # ---- greetings -----------------------------------------------------------------------------------------------
+
     async def greeting(self, mailbox: MailboxId) -> Sound | None:
         """The recording its document names, else the one spoken by phone; None: there is none that can be played. Raises NotFound."""
-        box = self._mailbox(mailbox)
-        audio = self._site().audio.get(box.greeting) if box.greeting else None
-        path = media_path(self._data, audio.sha256) if audio else self._folder / mailbox / _GREETING
+        recording, path = self._greeting(mailbox)
         try:
             return await asyncio.to_thread(sound.load, path)
         except SoundError as error:
-            if error.code != "sound-missing" or audio:
+            if error.code != "sound-missing" or recording:
                 log.error("the greeting of the mailbox %s cannot be played: %s", mailbox, error.sentence)
             return None
 
+    async def greeting_kind(self, mailbox: MailboxId) -> tuple[Literal["own", "recording", "spoken"], str, float]:
+        """Which greeting callers hear, the recording's id where it is one of the site, its seconds (0: the box speaks). Raises NotFound."""
+        recording, _ = self._greeting(mailbox)
+        found = await self.greeting(mailbox)
+        if found is None:
+            return "spoken", "", 0.0
+        return "recording" if recording else "own", recording, found.seconds
+
+    async def greeting_piece(self, mailbox: MailboxId, offset: int, size: int) -> tuple[bytes, int]:
+        """As `piece`, of the greeting. Raises NotFound (also where the box speaks it), StateError."""
+        _, path = self._greeting(mailbox)
+        if await self.greeting(mailbox) is None:
+            raise NotFound(f"The mailbox {mailbox} has no greeting of its own", "the box speaks one; set another: holdfast voicemail greeting set")
+        return await self._piece(path, offset, size, f"The greeting of the mailbox {mailbox}")
+
+    async def set_greeting(self, mailbox: MailboxId, sha256: str) -> float:
+        """Make the recording in the box's store (site/media.py) the mailbox's own greeting; its seconds. Raises NotFound, SoundError, StateError."""
+        self._mailbox(mailbox)
+        found = await asyncio.to_thread(sound.load, media_path(self._data, sha256))
+        if found.seconds > MAX_GREETING_S:
+            raise SoundError(f"This greeting is {found.seconds:.0f} s long", f"use one of at most {MAX_GREETING_S:.0f} s", code="sound-long")
+        path = self._folder / mailbox / _GREETING
+
+        def keep() -> None:
+            files.make_folder(path.parent)
+            files.write(path, sound.header(found.rate, len(found.pcm)) + found.pcm)
+
+        try:
+            await self.whole(self._disk.do(keep))
+        except StateError as error:
+            raise disk_error(f"The greeting of the mailbox {mailbox} could not be kept", error) from error
+        return found.seconds
+
     async def delete_greeting(self, mailbox: MailboxId) -> None:
-        """Forget the one spoken by phone. Raises NotFound, StateError."""
+        """Forget the mailbox's own. Raises NotFound, StateError."""
         self._mailbox(mailbox)
         try:
             await self._disk.do(partial(_delete, self._folder / mailbox / _GREETING))
@@ -269,6 +305,24 @@ class Voicemail:
         await self._disk.close()
 
     # ---- inside --------------------------------------------------------------------------------------------------
+
+    async def _piece(self, path: Path, offset: int, size: int, what: str) -> tuple[bytes, int]:
+        def read() -> tuple[bytes, int]:
+            with path.open("rb") as file:
+                file.seek(offset)
+                return file.read(size), os.fstat(file.fileno()).st_size
+
+        try:
+            return await asyncio.to_thread(read)
+        except OSError as error:
+            raise disk_error(f"{what} cannot be read", error) from error
+
+    def _greeting(self, mailbox: MailboxId) -> tuple[str, Path]:
+        """The id of the recording that is played, "" for the mailbox's own, and where it lies. Raises NotFound."""
+        box, site = self._mailbox(mailbox), self._site()
+        if box.greeting and box.greeting in site.audio:
+            return box.greeting, media_path(self._data, site.audio[box.greeting].sha256)
+        return "", self._folder / mailbox / _GREETING
 
     def _mailbox(self, mailbox: MailboxId) -> Mailbox:
         found = self._site().mailboxes.get(mailbox)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, delete, func, select
+from sqlalchemy import ColumnElement, Engine, Select, delete, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection, RowMapping
 
@@ -68,6 +68,9 @@ def _narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
         query = query.where(_table.c.outcome != "answered")
     elif wanted.outcome:
         query = query.where(_table.c.outcome == wanted.outcome)
+    if wanted.own is not None:
+        own = wanted.own
+        query = query.where(or_(_table.c.user == own.user, _table.c.called.in_(own.numbers), _table.c.answered_device.in_(own.devices)))
     told: ColumnElement[Any] = _table.c.caller
     for column in (_table.c.caller_name, _table.c.called, _table.c.dialled, _table.c.user, _table.c.trunk):
         told = told + " " + column

@@ -73,6 +73,15 @@ class CallbackRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """What makes a call one of a user's: he made it, it was for one of his `numbers`, or one of his `devices` answered."""
+
+    user: str
+    numbers: tuple[str, ...]
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """Which call records to read; what is "" does not narrow. `search`: words that all stand in numbers, names, the user or the trunk of a call.
 
@@ -83,6 +92,8 @@ class Wanted:
     direction: str = ""
     outcome: str = ""
     session: str = ""
+    own: Own | None = None
+    """Calls of one user alone."""
 
 
 @dataclass(frozen=True, slots=True)

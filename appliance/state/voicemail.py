@@ -41,6 +41,12 @@ class VoicemailRepository:
             every, heard = connection.execute(query).one()
         return every - heard, heard
 
+    def all_counts(self) -> dict[MailboxId, tuple[int, int]]:
+        """(new, old) messages of every mailbox that has any."""
+        query = select(_table.c.mailbox, func.count(), func.count(_table.c.heard_unix_s)).group_by(_table.c.mailbox)
+        with self._engine.begin() as connection:
+            return {MailboxId(mailbox): (every - heard, heard) for mailbox, every, heard in connection.execute(query)}
+
     @staticmethod
     def add(connection: Connection, record: VoicemailRecord) -> None:
         """Of two with the same id the first counts."""
@@ -50,6 +56,11 @@ class VoicemailRepository:
     def heard(connection: Connection, id: str, unix_s: float) -> bool:
         """Mark as heard at `unix_s`; False when it is not there or was heard before."""
         return connection.execute(update(_table).where(_table.c.id == id, _table.c.heard_unix_s.is_(None)).values(heard_unix_s=unix_s)).rowcount > 0
+
+    @staticmethod
+    def unheard(connection: Connection, id: str) -> bool:
+        """Mark as new again; False when it is not there or is new."""
+        return connection.execute(update(_table).where(_table.c.id == id, _table.c.heard_unix_s.is_not(None)).values(heard_unix_s=None)).rowcount > 0
 
     @staticmethod
     def remove(connection: Connection, id: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from appliance.sound import header
+from appliance.sound import header, save, silence
 from tests.support.api import TLS, Api, refused
 from tests.support.pjphone import PjPhone
 from tests.support.proc import wait_until
@@ -131,6 +131,10 @@ def test_the_history_in_pages(api: Api, phones: dict[int, PjPhone]) -> None:
     assert seen == whole
     assert [row["serial"] for row in seen] == sorted((row["serial"] for row in seen), reverse=True)
     refused(api.get("/history?cursor=" + "A" * 100), 422)
+    (one, other) = ([row["serial"] for row in api.ok("GET", f"/history?user={user}&limit=200")["items"]] for user in ("user-202", "user-203"))
+    assert set(one) >= {row["serial"] for row in whole if row["user"] == "user-202" or row["to_number"] == "202"}
+    assert not set(other) & {row["serial"] for row in whole if row["from_number"] == "202" and row["to_number"] == "204"}
+    refused(api.get("/history?user=nobody"), 404, "not-found")
 
 
 def test_an_emergency_call_is_seen_and_acknowledged(api: Api, phones: dict[int, PjPhone]) -> None:
@@ -167,10 +171,25 @@ def test_messages_are_listed_fetched_heard_and_deleted(api: Api, client: Callabl
             assert (sound.getframerate(), sound.getnframes()) == (8000, 8000 * seconds)
     assert mine.ok("GET", "/voicemail/m1")["heard_unix_s"] is None
     assert mine.ok("POST", "/voicemail/m1/heard")["heard_unix_s"]
+    assert {"mailbox": "box-201", "new": 2, "old": 1} in mine.ok("GET", "/voicemail-counts")["items"]
+    assert mine.ok("POST", "/voicemail/m1/new")["heard_unix_s"] is None
     assert mine.delete("/voicemail/m3").status_code == 204
     gone = (("GET", "/m3"), ("GET", "/m3/audio"), ("POST", "/m3/heard"), ("DELETE", "/m3"), ("GET", "/..%2f..%2fx"), ("GET", "/" + "x" * 300 + "/audio"))
     for method, path in gone:
         refused(mine.ask(method, f"/voicemail{path}"), 404)
+
+
+def test_a_greeting_is_read_and_forgotten(api: Api, client: Callable[..., Api]) -> None:
+    mine = client("voicemail")
+    spoken = {"mailbox": "box-201", "kind": "spoken", "recording": "", "seconds": 0.0}
+    assert mine.ok("GET", "/mailboxes/box-201/greeting") == spoken
+    refused(mine.get("/mailboxes/box-201/greeting/audio"), 404, "not-found")
+    save(api.web.data / "voicemail" / "box-201" / "greeting.wav", silence(2))
+    assert mine.ok("GET", "/mailboxes/box-201/greeting") == {**spoken, "kind": "own", "seconds": 2.0}
+    assert len(mine.get("/mailboxes/box-201/greeting/audio").content) == 32_044
+    assert mine.ok("DELETE", "/mailboxes/box-201/greeting") == spoken
+    for path in ("/mailboxes/none/greeting", "/mailboxes/..%2fx/greeting/audio"):
+        refused(mine.get(path), 404)
 
 
 def test_what_would_become_of_a_call(api: Api) -> None:

@@ -154,6 +154,12 @@ def test_messages_are_heard_counted_and_deleted(bench: Bench) -> None:
         await bench.voicemail.mark_heard("nothing")
         assert await bench.voicemail.counts(DANA) == (1, 1)
         assert [one.heard_unix_s is not None for one in await bench.voicemail.messages(DANA)] == [True, False]
+        assert await bench.voicemail.all_counts() == {DANA: (1, 1), SALES: (1, 0)}
+        await bench.voicemail.mark_new(first.id)
+        await bench.voicemail.mark_new(first.id)
+        await bench.voicemail.mark_new("nothing")
+        assert await bench.voicemail.counts(DANA) == (2, 0)
+        await bench.voicemail.mark_heard(first.id)
         await bench.voicemail.delete(first.id)
         assert await bench.voicemail.counts(DANA) == (1, 0)
         with pytest.raises(SoundError):
@@ -162,7 +168,7 @@ def test_messages_are_heard_counted_and_deleted(bench: Bench) -> None:
             await bench.voicemail.delete(first.id)
         assert bench.events == [
             VoicemailChanged(DANA, 1, 0), VoicemailChanged(DANA, 2, 0), VoicemailChanged(SALES, 1, 0),
-            VoicemailChanged(DANA, 1, 1), VoicemailChanged(DANA, 1, 0),
+            VoicemailChanged(DANA, 1, 1), VoicemailChanged(DANA, 2, 0), VoicemailChanged(DANA, 1, 1), VoicemailChanged(DANA, 1, 0),
         ]  # fmt: skip
         assert bench.files() == sorted(f"{one.mailbox}/{one.id}.{end}" for one in (second, other) for end in ("wav", "json"))
 
@@ -268,6 +274,34 @@ def test_a_greeting_spoken_by_phone(bench: Bench) -> None:
     assert bench.files() == []
 
 
+def test_a_greeting_brought_as_a_file(bench: Bench) -> None:
+    sha256 = "cd" * 32
+    path = media_path(bench.data, sha256)
+
+    async def work() -> None:
+        assert await bench.voicemail.greeting_kind(DANA) == ("spoken", "", 0.0)
+        nobody = MailboxId("x")
+        for call in (bench.voicemail.greeting_piece(DANA, 0, 10), bench.voicemail.greeting_kind(nobody), bench.voicemail.set_greeting(nobody, sha256)):
+            with pytest.raises(NotFound):
+                await call
+        with pytest.raises(SoundError):
+            await bench.voicemail.set_greeting(DANA, sha256)
+        path.parent.mkdir(parents=True)
+        save(path, silence(181, 16_000))
+        with pytest.raises(SoundError, match="181 s long"):
+            await bench.voicemail.set_greeting(DANA, sha256)
+        save(path, silence(3, 16_000))
+        assert await bench.voicemail.set_greeting(DANA, sha256) == 3.0
+        path.unlink()
+        assert await bench.voicemail.greeting_kind(DANA) == ("own", "", 3.0)
+        assert await bench.voicemail.greeting(DANA) == silence(3, 16_000)
+        assert await bench.voicemail.greeting_piece(DANA, 44, 4) == (bytes(4), 96_044)
+        await bench.voicemail.delete_greeting(DANA)
+        assert await bench.voicemail.greeting_kind(DANA) == ("spoken", "", 0.0)
+
+    run(work())
+
+
 def test_a_greeting_of_the_document_goes_first_and_a_damaged_one_is_none(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     sha256 = "ab" * 32
     raw = {"mailboxes": {"dana": {"name": "Dana", "greeting": "hello"}}, "audio": {"hello": {"name": "Hello", "sha256": sha256}}}
@@ -281,6 +315,7 @@ def test_a_greeting_of_the_document_goes_first_and_a_damaged_one_is_none(bench: 
         path.parent.mkdir()
         save(path, silence(3, 16_000))
         assert await bench.voicemail.greeting(DANA) == silence(3, 16_000)
+        assert await bench.voicemail.greeting_kind(DANA) == ("recording", "hello", 3.0)
         path.write_bytes(b"RIFF")
         assert await bench.voicemail.greeting(DANA) is None
 

@@ -15,7 +15,7 @@ from appliance.state.calls import CallsRepository
 from appliance.state.clock import Moment, boot_id, boottime_s
 from appliance.state.database import migrate, open_engine
 from appliance.state.outbox import OutboxRepository
-from appliance.state.records import ChangeKind, OutboxState, Wanted
+from appliance.state.records import ChangeKind, OutboxState, Own, Wanted
 from appliance.state.voicemail import VoicemailRepository
 from appliance.types import MailboxId
 from tests.unit.state.samples import binding, call, change, item, message, window
@@ -107,6 +107,7 @@ def test_call_records_by_page_newest_first(engine: Engine) -> None:
         (Wanted(direction="out"), ["s2"]),
         (Wanted(outcome="answered"), ["s2"]), (Wanted(outcome="unanswered"), ["s3", "s1"]), (Wanted(outcome="busy", search="0188"), ["s1"]),
         (Wanted(session="s3"), ["s3"]), (Wanted(session="s9"), []),
+        (Wanted(own=Own("dana", ("207",), ())), []), (Wanted(own=Own("dana", ("+15035550188",), ())), ["s2"]),
     ],
 )  # fmt: skip
 def test_call_records_are_found_by_words_direction_outcome_and_id(engine: Engine, wanted: Wanted, found: list[str]) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flask import Response
 from pydantic import Field
+from typing_extensions import TypedDict
 
-from appliance.control.client import MessageShape
-from appliance.errors import NotFound
+from appliance.control.client import GreetingResult, MailboxCountShape, MessageShape
+from appliance.errors import NotFound, StateError
 from webui.api.v1.operation import Ask, Filled, Media, Reply, operation
 from webui.api.v1.paging import PageQuery, page
 from webui.api.v1.state import ask_engine
-from webui.engine import Engine, engine
+from webui.engine import engine
 
 TAG = "Voicemail"
 
@@ -44,15 +45,20 @@ def got(ask: Ask, id: str) -> Reply:
 @operation("GET", "/voicemail/{id}/audio", id="voicemail.audio", tag=TAG, scope="voicemail", answers={200: Media("audio/wav")})
 def audio(ask: Ask, id: str) -> Response:
     """The message as a WAV file. Fetching it does not mark it as heard."""
-    source, name = engine(), _id(id)
-    first = source.call("voicemail.read", id=name, offset=0)
-    pieces = Response(_pieces(source, name, first), content_type="audio/wav")
+    return _file("voicemail.read", f"{_id(id)}.wav", id=_id(id))
+
+
+def _file(method: str, name: str, **named: str) -> Response:
+    """The WAV file that `method` gives in pieces."""
+    source = engine()
+    first = source.call(method, **named, offset=0)
+    pieces = Response(_pieces(lambda offset: source.call(method, **named, offset=offset), first), content_type="audio/wav")
     pieces.content_length = first["bytes"]
-    pieces.headers["Content-Disposition"] = f'attachment; filename="{name}.wav"'
+    pieces.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return pieces
 
 
-def _pieces(source: Engine, id: str, piece: dict[str, Any]) -> Iterator[bytes]:
+def _pieces(read: Callable[[int], dict[str, Any]], piece: dict[str, Any]) -> Iterator[bytes]:
     whole, done = piece["bytes"], 0
     while True:
         data = base64.b64decode(piece["data"])
@@ -60,7 +66,7 @@ def _pieces(source: Engine, id: str, piece: dict[str, Any]) -> Iterator[bytes]:
         yield data
         if done >= whole or not data:
             return
-        piece = source.call("voicemail.read", id=id, offset=done)
+        piece = read(done)
 
 
 @operation("POST", "/voicemail/{id}/heard", id="voicemail.heard", tag=TAG, scope="voicemail", answers={200: MessageShape})
@@ -69,11 +75,58 @@ def heard(ask: Ask, id: str) -> Reply:
     return Reply(ask_engine("voicemail.heard", id=_id(id))["message"])
 
 
+@operation("POST", "/voicemail/{id}/new", id="voicemail.new", tag=TAG, scope="voicemail", answers={200: MessageShape})
+def new(ask: Ask, id: str) -> Reply:
+    """Mark a message as new again. Lamps on phones follow."""
+    return Reply(ask_engine("voicemail.new", id=_id(id))["message"])
+
+
 @operation("DELETE", "/voicemail/{id}", id="voicemail.delete", tag=TAG, scope="voicemail", answers={204: None})
 def deleted(ask: Ask, id: str) -> Reply:
     """Delete a message for good."""
     ask_engine("voicemail.delete", id=_id(id))
     return Reply(status=204)
+
+
+# ---- mailboxes and greetings -------------------------------------------------------------------------------------
+
+
+class CountsAnswer(TypedDict):
+    items: list[MailboxCountShape]
+
+
+@operation("GET", "/voicemail-counts", id="voicemail.counts", tag=TAG, scope="voicemail", answers={200: CountsAnswer})
+def counts(ask: Ask) -> Reply:
+    """How many new and old messages each mailbox holds."""
+    found = ask_engine("voicemail.counts")
+    if found["fault"]:
+        raise StateError(found["fault"], "check the free space and health of the disk", code="voicemail-disk")
+    return Reply({"items": found["mailboxes"]})
+
+
+@operation("GET", "/mailboxes/{id}/greeting", id="greeting.get", tag=TAG, scope="voicemail", answers={200: GreetingResult})
+def greeting(ask: Ask, id: str) -> Reply:
+    """What callers of a mailbox hear first."""
+    return Reply(ask_engine("voicemail.greeting", mailbox=_mailbox(id)))
+
+
+@operation("GET", "/mailboxes/{id}/greeting/audio", id="greeting.audio", tag=TAG, scope="voicemail", answers={200: Media("audio/wav")})
+def greeting_audio(ask: Ask, id: str) -> Response:
+    """The greeting as a WAV file. 404 where the box speaks it."""
+    return _file("voicemail.greeting-read", f"{_mailbox(id)}-greeting.wav", mailbox=_mailbox(id))
+
+
+@operation("DELETE", "/mailboxes/{id}/greeting", id="greeting.clear", tag=TAG, scope="voicemail", answers={200: GreetingResult})
+def greeting_cleared(ask: Ask, id: str) -> Reply:
+    """Forget the mailbox's own greeting, given by phone or as a file. What is played then is the answer."""
+    return Reply(ask_engine("voicemail.greeting-clear", mailbox=_mailbox(id)))
+
+
+def _mailbox(id: str) -> str:
+    """As `_id`, of a mailbox in force."""
+    if len(id) > 63 or not id.isascii() or not id.replace("-", "").replace("_", "").isalnum():
+        raise NotFound("There is no such mailbox", "GET /api/v1/mailboxes lists them")
+    return id
 
 
 def _id(id: str) -> str:
