@@ -16,7 +16,9 @@ from appliance.types import FlowId, UserId
 
 
 class Settings(Part):
-    """What a step's author decides. Descriptions of the fields are the help of the form that is made of the JSON schema."""
+    """What a step's author decides. Forms are made of the JSON schema (`describe.fields`): `title` is a field's label, `description` its help, the extra
+    `words` what the values of a choice are called; the extra `one_of` of a model names fields of which exactly one counts.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,14 @@ NEXT = Exit("next", "then")
 class Node(ABC, Generic[S]):
     """A kind of step. One object serves all steps of the kind and keeps nothing between calls.
 
-    `kind` is the `type` in the document, `title` and `help` (one sentence) are shown to people. `plain`: the exit a text message takes where only a voice
-    could do what the step does.
+    `kind` is the `type` in the document, `title` and `help` (one sentence) are shown to people, `icon` is the picture beside them (one of the web's).
+    `plain`: the exit a text message takes where only a voice could do what the step does.
     """
 
     kind: ClassVar[str]
     title: ClassVar[str]
     help: ClassVar[str]
+    icon: ClassVar[str] = "flow"
     plain: ClassVar[str] = "next"
     settings: type[S]
 
@@ -102,7 +105,7 @@ class Node(ABC, Generic[S]):
 
     def describe(self) -> dict[str, Any]:
         """The kind as data, for forms and help."""
-        return {"type": self.kind, "title": self.title, "help": self.help, "settings": self.settings.model_json_schema()}
+        return {"type": self.kind, "title": self.title, "help": self.help, "icon": self.icon, "settings": self.settings.model_json_schema()}
 
 
 class Decision(Node[S]):

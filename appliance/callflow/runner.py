@@ -18,7 +18,7 @@ from appliance.calls.plan import Outcome
 from appliance.calls.program import Port, Program
 from appliance.site.model.people import HOUSE_FLOW
 from appliance.site.snapshot import Snapshot
-from appliance.types import UserId
+from appliance.types import FlowId, UserId
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,10 @@ class Flows:
     def number(self, number: str) -> Program:
         """Where an incoming number leads (row A2)."""
         return self._program(lambda library: _number(library, number))
+
+    def flow(self, flow: FlowId) -> Program:
+        """One flow, whatever leads to it: to try it."""
+        return self._program(lambda library: library.flow(flow) or Outcome(500, f"Flow {flow} Cannot Run", "error", 41))
 
     def text(self, user: UserId | None) -> TextProgram:
         """What becomes of a text message of this user's device (row E5)."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from appliance.callflow.graph import Graph, Place
 from appliance.callflow.library import Library
@@ -27,7 +27,7 @@ from appliance.site.model.base import Part
 from appliance.site.snapshot import Snapshot
 from appliance.site.wording import close, quoted
 from appliance.sound import Sound
-from appliance.types import UserId
+from appliance.types import FlowId, UserId
 
 MOST_KEYS = 100
 
@@ -39,12 +39,14 @@ def _keys(text: str) -> str:
 
 
 class Situation(Part):
-    """What is assumed. `number`: dialled by `user`; without one it is called from outside by `caller`.
+    """What is assumed. `number`: dialled by `user`; without one it is called from outside by `caller`. `flow`: the call begins in that flow,
+    whatever leads to it.
 
     `keys` are pressed as they are asked for. `people`: what users and devices (by id) and outside numbers do; `others`: everybody else.
     """
 
-    number: str = Field(min_length=1, max_length=40)
+    number: str = Field("", max_length=40)
+    flow: str | None = None
     at: datetime | None = None
     """Without an offset: the site's time. None: now."""
     user: str | None = None
@@ -53,6 +55,12 @@ class Situation(Part):
     people: dict[str, Doing] = Field(default_factory=dict)
     others: Doing = "answers"
     internet: bool = True
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Situation:
+        if not self.number and self.flow is None:
+            raise ValueError("names neither a number nor a flow; write the number that is called")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +150,10 @@ def _doings(snapshot: Snapshot, situation: Situation) -> Mapping[str, Doing]:
 
 
 def _program(flows: Flows, snapshot: Snapshot, situation: Situation, port: SimulatedPort) -> Program:
+    if situation.flow is not None:
+        if situation.flow not in snapshot.site.flows:
+            raise NotFound(f"There is no flow {quoted(situation.flow)}", close(situation.flow, snapshot.site.flows))
+        return flows.flow(FlowId(situation.flow))
     if situation.user is not None:
         return flows.dialling(UserId(situation.user))
     if situation.number in snapshot.extensions:

@@ -13,8 +13,9 @@ from rich.text import Text
 from appliance.cli.completion import complete_extension, complete_flow, complete_revision, complete_user
 from appliance.cli.local import Desk, edits
 from appliance.cli.output import Screen, duration, plain, print_json
-from appliance.errors import HoldfastError
+from appliance.errors import Conflict, HoldfastError, NotFound
 from appliance.site.store import SiteStore
+from appliance.site.wording import close, path_of, quoted
 from appliance.site.working import run_job
 
 DOINGS = ("answers", "no-answer", "busy", "unreachable")
@@ -59,12 +60,80 @@ def show(desk: Desk, flow: str, revision: int | None) -> None:
         if step["settings"]:
             screen.line(f"      {step['settings']}")
         for way in step["exits"]:
-            where = f"{way['number']} {way['leads_to']}" if way["number"] else f"{way['leads_to']}, which is no step"
-            screen.line(f"      {way['label']} -> {where}")
+            screen.line(f"      {way['label']} -> {_led(way)}")
+        for problem in step["problems"]:
+            screen.line(f"      ! {_wrong(problem)}")
+    for problem in found["problems"]:
+        screen.line(f"! {_wrong(problem)}")
+
+
+def _wrong(problem: dict[str, str]) -> str:
+    return f"{problem['path']} {problem['sentence']}" + (f"; {problem['hint']}" if problem["hint"] else "")
+
+
+def _led(way: dict[str, Any]) -> str:
+    """Where an exit leads, in words."""
+    if way["number"]:
+        return f"{way['number']} {way['leads_to']}"
+    if way["leads_to"]:
+        return f"{way['leads_to']}, which is no step"
+    return "nowhere: it must lead somewhere" if way["state"] == "missing" else "the call ends"
 
 
 @flow.command()
-@click.argument("number", shell_complete=complete_extension)
+@click.argument("kind", required=False, default="")
+@edits
+def kinds(desk: Desk, kind: str) -> None:
+    """List the kinds of steps there are; with KIND, what a step of it asks for."""
+    found = run_job("kinds", {})["kinds"]
+    chosen = [each for each in found if each["type"] == kind] if kind else found
+    if not chosen:
+        raise NotFound(f"There is no kind of step {quoted(kind)}", close(kind, [each["type"] for each in found]))
+    if desk.as_json:
+        print_json({"kinds": chosen})
+    elif not kind:
+        desk.screen.table(("Kind", "Name", "What it does"), [(each["type"], each["title"], each["help"]) for each in chosen])
+    else:
+        desk.screen.line(f"{chosen[0]['title']} ({kind}): {chosen[0]['help']}", "bold")
+        desk.screen.table(("Setting", "What", "Needed"), [row for field in chosen[0]["fields"] for row in _settings(field, "")])
+
+
+@flow.command()
+@click.argument("id")
+@click.argument("name")
+@click.option("--from", "like", metavar="STARTER", default="empty", show_default=True, help="What it begins with: empty, ring, hours, menu.")
+@click.option("--copy", metavar="FLOW", shell_complete=complete_flow, help="Begin with a copy of FLOW instead.")
+@edits
+def new(desk: Desk, id: str, name: str, like: str, copy: str | None) -> None:
+    """Make the flow ID called NAME in the candidate. What a starter leaves open, `holdfast flow show` names."""
+    if copy is not None:
+        held = dict(desk.editor.show(path_of(("flows", copy))).value)
+        held["extensions"] = []  # the original keeps them
+    else:
+        starters = {each["id"]: each["flow"] for each in run_job("kinds", {})["starters"]}
+        if like not in starters:
+            raise NotFound(f"There is nothing to begin with called {quoted(like)}", close(like, starters))
+        held = starters[like]
+    try:
+        written = desk.editor.set(path_of(("flows", id)), {**held, "name": name}, 0)
+    except Conflict:
+        raise HoldfastError(f"There is a flow {quoted(id)} already", "choose another id", code="conflict") from None
+    if desk.as_json:
+        print_json({"id": id, "value": written.value, "version": written.version})
+    else:
+        desk.screen.line(f"The flow {id} is made, not committed. See it with `holdfast flow show {id}`.")
+
+
+def _settings(field: dict[str, Any], above: str) -> list[tuple[str, str, str]]:
+    """The rows of a setting, and of what is in it."""
+    name = f"{above}{field['name']}"
+    inner = [row for each in field.get("fields", ()) for row in _settings(each, f"{name}[].")]
+    return [(name, field["help"] or field["label"], "yes" if field["required"] else "no"), *inner]
+
+
+@flow.command()
+@click.argument("number", default="", shell_complete=complete_extension)
+@click.option("--in", "within", metavar="FLOW", shell_complete=complete_flow, help="The call begins in FLOW, whatever leads to it; NUMBER may be left out.")
 @click.option("--as", "user", metavar="USER", shell_complete=complete_user, help="Who dials NUMBER; without, it is called from outside.")
 @click.option("--from", "caller", metavar="NUMBER", default="", help="The number a call from outside comes from.")
 @click.option("--at", metavar="TIME", help="When, in the site's time: 18:30, 2026-12-24, 2026-12-24T18:30; else now.")
@@ -77,6 +146,7 @@ def show(desk: Desk, flow: str, revision: int | None) -> None:
 def simulate(
     desk: Desk,
     number: str,
+    within: str | None,
     user: str | None,
     caller: str,
     at: str | None,
@@ -90,6 +160,7 @@ def simulate(
     document = _document(desk, revision)
     situation = {
         "number": number,
+        "flow": within,
         "user": user,
         "caller": caller,
         "keys": keys,

@@ -20,11 +20,12 @@ def salvage(raw: Mapping[str, Any]) -> Site:
 
     Objects keep their ids even when nothing of them can be read, so that what refers to them is not reported as well.
     """
-    site = cast(Site, _part(Site, raw))
+    site = cast(Site, part(Site, raw))
     return site if HOUSE_FLOW in site.flows else site.model_copy(update={"flows": {HOUSE_FLOW: house_flow(), **site.flows}})
 
 
-def _part(model: type[Part], raw: object) -> Part:
+def part(model: type[Part], raw: object) -> Part:
+    """What can be read of one part, in the same way."""
     try:
         return model.model_validate(raw)
     except ValidationError:
@@ -42,14 +43,14 @@ def _field(info: FieldInfo, value: object) -> Any:
     annotation = info.annotation
     origin, arguments = get_origin(annotation), get_args(annotation)
     if isinstance(annotation, type) and issubclass(annotation, Part):
-        return _part(annotation, value)
+        return part(annotation, value)
     if origin is dict and isinstance(value, Mapping):
         if isinstance(arguments[1], type) and issubclass(arguments[1], Part):
-            return {str(key): _part(arguments[1], item) for key, item in value.items()}
+            return {str(key): part(arguments[1], item) for key, item in value.items()}
         return {str(key): _value(arguments[1], item, "") for key, item in value.items()}
     if origin is tuple and isinstance(value, list | tuple):
         if isinstance(arguments[0], type) and issubclass(arguments[0], Part):
-            return tuple(_part(arguments[0], item) for item in value)
+            return tuple(part(arguments[0], item) for item in value)
         return tuple(_value(arguments[0], item, "") for item in value)
     default = _absent(info)
     blank = "" if default is None or isinstance(default, str) else default

@@ -16,6 +16,7 @@ class Answer(Node[AnswerSettings]):
     kind = "answer"
     title = "Answer"
     help = "Picks the call up, so that the caller pays from here on and hears what follows."
+    icon = "calls"
     settings = AnswerSettings
 
     def exits(self, settings: AnswerSettings) -> tuple[Exit, ...]:

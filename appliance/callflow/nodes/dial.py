@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from appliance.callflow import ringing
 from appliance.callflow.callee import flow_of
@@ -36,14 +36,16 @@ Number = Annotated[str, AfterValidator(_diallable)]
 class DialTarget(Settings):
     """Exactly one of the first six says whom it rings."""
 
+    model_config = ConfigDict(json_schema_extra={"one_of": ["user", "device", "group", "extension", "number", "dialled"], "title": "Whom"})
+
     user: UserRef | None = Field(None, description="All phones of this user.")
-    device: DeviceRef | None = Field(None, description="This device alone.")
+    device: DeviceRef | None = Field(None, title="Phone", description="This device alone.")
     group: GroupRef | None = Field(None, description="Everybody in this group.")
     extension: ExtensionRef | None = Field(None, description="Whatever has this extension.")
-    number: Number | None = Field(None, description="An outside number, as a person of this site dials it.")
-    dialled: bool = Field(False, description="Whatever the caller dialled.")
-    delay_seconds: int = Field(0, ge=0, le=300, description="Rings so long after the step began.")
-    ring_seconds: int = Field(0, ge=0, le=600, description="Rings so long; 0: as long as is set for the one who is called.")
+    number: Number | None = Field(None, title="Outside number", description="An outside number, as a person of this site dials it.")
+    dialled: bool = Field(False, title="What the caller dialled", description="Whatever the caller dialled.")
+    delay_seconds: int = Field(0, ge=0, le=300, title="Starts after", description="Rings so long after the step began.")
+    ring_seconds: int = Field(0, ge=0, le=600, title="Rings for", description="Rings so long; 0: as long as is set for the one who is called.")
 
     @model_validator(mode="after")
     def _one(self) -> DialTarget:
@@ -68,10 +70,13 @@ class DialTarget(Settings):
 
 
 class DialSettings(Settings):
-    targets: tuple[DialTarget, ...] = Field(min_length=1, max_length=MOST_TARGETS, description="Who rings: together, or each after its own delay.")
-    ring_seconds: int = Field(0, ge=0, le=600, description="The step ends after this time; 0: when the last one has rung its time.")
+    targets: tuple[DialTarget, ...] = Field(
+        min_length=1, max_length=MOST_TARGETS, title="Who rings", description="Who rings: together, or each after its own delay."
+    )
+    ring_seconds: int = Field(0, ge=0, le=600, title="Rings for", description="The step ends after this time; 0: when the last one has rung its time.")
     forwarding: bool = Field(
         False,
+        title="Apply their own forwarding",
         description="Apply the called user's own forwarding, follow-me and voicemail. Off: the step rings and does nothing else. "
         "Where several are rung, only follow-me counts: the lists and voicemail are one person's.",
     )
@@ -83,6 +88,7 @@ class Dial(Node[DialSettings]):
     kind = "dial"
     title = "Dial"
     help = "Rings users, devices, groups, extensions and outside numbers, together or staggered; the first to answer has the call."
+    icon = "phone"
     plain = "failed"
     settings = DialSettings
 

@@ -18,9 +18,14 @@ CAUSES: dict[str, Outcome | None] = {"last": None, "normal": None, "busy": BUSY,
 
 class HangUpSettings(Settings):
     cause: Literal["last", "normal", "busy", "congestion", "rejected"] = Field(
-        "last", description="What the caller's telephone shows: last is what became of the last ring."
+        "last",
+        json_schema_extra={
+            "words": {"last": "What became of the last ring", "normal": "Ended", "busy": "Busy", "congestion": "All lines busy", "rejected": "Declined"}
+        },
+        title="The caller sees",
+        description="What the caller's telephone shows: last is what became of the last ring.",
     )
-    say: Speech | None = Field(None, description="Spoken first; before an answer the caller does not pay for it.")
+    say: Speech | None = Field(None, title="Say first", description="Spoken first; before an answer the caller does not pay for it.")
 
 
 class HangUp(Node[HangUpSettings]):
@@ -29,6 +34,7 @@ class HangUp(Node[HangUpSettings]):
     kind = "hang-up"
     title = "Hang up"
     help = "Ends the call with a cause, and with a spoken reason where you write one."
+    icon = "x"
     settings = HangUpSettings
 
     def exits(self, settings: HangUpSettings) -> tuple[Exit, ...]:

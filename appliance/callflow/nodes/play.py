@@ -10,7 +10,7 @@ from appliance.callflow.run import Run
 
 
 class PlaySettings(Settings):
-    audio: AudioRef = Field(description="The recording to play.")
+    audio: AudioRef = Field(title="Recording", description="The recording to play.")
 
 
 class Play(Node[PlaySettings]):
@@ -19,6 +19,7 @@ class Play(Node[PlaySettings]):
     kind = "play"
     title = "Play"
     help = "Plays a recording to the caller, to its end."
+    icon = "play"
     settings = PlaySettings
 
     def exits(self, settings: PlaySettings) -> tuple[Exit, ...]:

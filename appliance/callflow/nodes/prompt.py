@@ -31,14 +31,16 @@ Choice = Annotated[str, AfterValidator(_choice)]
 
 class PromptSettings(Settings):
     text: Speech | None = Field(None, description="What is said. {dialled}, {caller}, {caller_name}, {user}, {digits} and {time} stand for what they name.")
-    audio: AudioRef | None = Field(None, description="The recording to play; with a text, it plays first.")
+    audio: AudioRef | None = Field(None, title="Recording", description="The recording to play; with a text, it plays first.")
     choices: tuple[Choice, ...] = Field(
-        (), max_length=50, description="Keys that lead somewhere, each an exit: 1, 0, *, or with x for any digit 2xx. None: any keys are taken."
+        (), max_length=50, title="Keys", description="Keys that lead somewhere, each an exit: 1, 0, *, or with x for any digit 2xx. None: any keys are taken."
     )
-    max_digits: int = Field(MOST_KEYS, ge=1, le=MOST_KEYS, description="Without choices: so many keys are taken at most; # ends them earlier.")
-    barge_in: bool = Field(True, description="A key counts while the prompt still plays.")
-    timeout_seconds: int = Field(6, ge=1, le=60, description="So long the first key is waited for after the prompt.")
-    between_seconds: int = Field(3, ge=1, le=20, description="So long each further key is waited for.")
+    max_digits: int = Field(
+        MOST_KEYS, ge=1, le=MOST_KEYS, title="Most keys", description="Without choices: so many keys are taken at most; # ends them earlier."
+    )
+    barge_in: bool = Field(True, title="A key interrupts", description="A key counts while the prompt still plays.")
+    timeout_seconds: int = Field(6, ge=1, le=60, title="Waits for a key", description="So long the first key is waited for after the prompt.")
+    between_seconds: int = Field(3, ge=1, le=20, title="Waits between keys", description="So long each further key is waited for.")
     tries: int = Field(3, ge=1, le=10, description="So often it is played to somebody who presses nothing, or nothing that leads anywhere.")
 
     @model_validator(mode="after")
@@ -56,6 +58,7 @@ class Prompt(Node[PromptSettings]):
     kind = "prompt"
     title = "Prompt"
     help = "Speaks or plays, waits for keys and goes the way of the key pressed."
+    icon = "keys"
     plain = TIMEOUT
     settings = PromptSettings
 

@@ -19,7 +19,7 @@ from appliance.types import FlowId, UserId
 
 class RingUserSettings(Settings):
     user: UserRef = Field(description="Whose phones ring, all of them together.")
-    ring_seconds: int = Field(0, ge=0, le=600, description="Rings so long; 0: as long as is set for the user.")
+    ring_seconds: int = Field(0, ge=0, le=600, title="Rings for", description="Rings so long; 0: as long as is set for the user.")
 
     def target(self) -> RingTarget:
         """As calls know it."""
@@ -32,6 +32,7 @@ class RingUser(Node[RingUserSettings]):
     kind = "ring-user"
     title = "Ring user"
     help = "Rings all phones of one user and does nothing else: no forwarding, no voicemail."
+    icon = "people"
     plain = "failed"
     settings = RingUserSettings
 

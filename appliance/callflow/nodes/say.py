@@ -38,6 +38,7 @@ class Say(Node[SaySettings]):
     kind = "say"
     title = "Say"
     help = "Speaks a text to the caller; a text message is answered with it."
+    icon = "say"
     settings = SaySettings
 
     def exits(self, settings: SaySettings) -> tuple[Exit, ...]:

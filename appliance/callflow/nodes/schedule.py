@@ -11,7 +11,7 @@ from appliance.site.hours import State, state
 
 
 class ScheduleSettings(Settings):
-    schedule: ScheduleRef = Field(description="The opening hours that decide.")
+    schedule: ScheduleRef = Field(title="Opening hours", description="The opening hours that decide.")
 
 
 class ScheduleStep(Decision[ScheduleSettings]):
@@ -20,6 +20,7 @@ class ScheduleStep(Decision[ScheduleSettings]):
     kind = "schedule"
     title = "Schedule"
     help = "Goes one way during opening hours, another when closed, and a third on holidays."
+    icon = "clock"
     settings = ScheduleSettings
 
     def exits(self, settings: ScheduleSettings) -> tuple[Exit, ...]:

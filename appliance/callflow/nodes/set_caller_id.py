@@ -16,7 +16,7 @@ from appliance.site.model.base import Text
 class SetCallerIdSettings(Settings):
     name: Annotated[Text, StringConstraints(min_length=1)] | None = Field(None, description="The name shown; {caller_name} and other variables may be in it.")
     number: Number | None = Field(None, description="The number shown: an extension, or a full number the line may show.")
-    original: bool = Field(False, description="Back to what the caller brought.")
+    original: bool = Field(False, title="Back to the original", description="Back to what the caller brought.")
 
     @model_validator(mode="after")
     def _something(self) -> SetCallerIdSettings:
@@ -31,6 +31,7 @@ class SetCallerId(Node[SetCallerIdSettings]):
     kind = "set-caller-id"
     title = "Set caller ID"
     help = "Changes the name or number that is shown to whoever is called next."
+    icon = "set"
     settings = SetCallerIdSettings
 
     async def run(self, run: Run, settings: SetCallerIdSettings) -> Way:

@@ -30,6 +30,8 @@ class Case(Settings):
     exit: Annotated[ExitName, AfterValidator(_not_otherwise)] = Field(description="The exit taken; several lines may share one.")
     kind: Literal["exact", "prefix", "pattern", "regex"] = Field(
         "exact",
+        title="How",
+        json_schema_extra={"words": {"exact": "Is exactly", "prefix": "Begins with", "pattern": "Fits the pattern", "regex": "Fits the expression"}},
         description="exact: all of it. prefix: its beginning. pattern: x any digit, n 2 to 9, a last . one key or more: 4xxx. "
         "regex: a regular expression, anywhere in it unless it has ^ and $.",
     )
@@ -58,9 +60,20 @@ class Case(Settings):
 
 class StringMatchSettings(Settings):
     of: Literal["dialled", "caller", "caller_name", "digits", "text"] = Field(
-        "dialled", description="What is looked at: the number dialled, the caller's number or name, the keys pressed last, or the text of a message."
+        "dialled",
+        title="Looks at",
+        json_schema_extra={
+            "words": {
+                "dialled": "The number dialled",
+                "caller": "The caller's number",
+                "caller_name": "The caller's name",
+                "digits": "Keys pressed last",
+                "text": "Text of a message",
+            }
+        },
+        description="What is looked at: the number dialled, the caller's number or name, the keys pressed last, or the text of a message.",
     )
-    cases: tuple[Case, ...] = Field(min_length=1, max_length=100, description="Looked at in this order; the first that fits counts.")
+    cases: tuple[Case, ...] = Field(min_length=1, max_length=100, title="Lines", description="Looked at in this order; the first that fits counts.")
 
 
 class StringMatch(Decision[StringMatchSettings]):
@@ -69,6 +82,7 @@ class StringMatch(Decision[StringMatchSettings]):
     kind = "string-match"
     title = "String match"
     help = "Compares the number dialled, the caller, the keys pressed or a message with a list; the first line that fits decides."
+    icon = "search"
     settings = StringMatchSettings
 
     def exits(self, settings: StringMatchSettings) -> tuple[Exit, ...]:

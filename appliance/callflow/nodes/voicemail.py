@@ -16,9 +16,16 @@ from appliance.types import MailboxId
 
 class VoicemailSettings(Settings):
     mailbox: MailboxRef | None = Field(
-        None, description="The mailbox. None: to leave a message, that of whoever was rung last; to hear messages, that of whoever calls."
+        None,
+        title="Voicemail box",
+        description="The mailbox. None: to leave a message, that of whoever was rung last; to hear messages, that of whoever calls.",
     )
-    mode: Literal["leave", "listen"] = Field("leave", description="leave: greeting, tone, recording. listen: a menu of keys, after the PIN if it is needed.")
+    mode: Literal["leave", "listen"] = Field(
+        "leave",
+        title="What for",
+        json_schema_extra={"words": {"leave": "Leave a message", "listen": "Hear messages"}},
+        description="leave: greeting, tone, recording. listen: a menu of keys, after the PIN if it is needed.",
+    )
 
 
 class VoicemailStep(Node[VoicemailSettings]):
@@ -27,6 +34,7 @@ class VoicemailStep(Node[VoicemailSettings]):
     kind = "voicemail"
     title = "Voicemail"
     help = "Lets the caller leave a message in a mailbox, or hear the messages in it."
+    icon = "vm"
     plain = "no-mailbox"
     settings = VoicemailSettings
 

@@ -28,7 +28,7 @@ EXAMPLES, SLOW_EXAMPLES = 3, 1
 """Of each operation, of what it should take and of what it should not."""
 MAY_MISS = ("GET /trace", "GET /voicemail", "GET /site")
 """Their parameters name things that need not be there."""
-SLOW = ("GET /commits/check", "POST /simulations", "POST /commits/rollback", "PUT /site")
+SLOW = ("GET /commits/check", "GET /flow-kinds", "POST /flow-outlines", "POST /simulations", "POST /commits/rollback", "PUT /site")
 """A process of their own, or the whole site."""
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance, response_schema_conformance]
 SCHEMA: Any = schemathesis.openapi.from_dict(described())

@@ -140,3 +140,24 @@ def test_a_proof_that_fails_says_why_and_ends_with_1(menu: Run) -> None:
     assert json.loads(menu("emergency", "proof", "--json").stdout)["problems"][0]["path"] == "trunks"
     good(menu("site", "set", "users.dana.extension", "5"))
     bad(menu("emergency", "proof"), "cannot be read, so nothing can be proved", "users.dana.extension")
+
+
+def test_kinds_of_steps_are_listed_with_what_they_ask_for(run: Run) -> None:
+    out = good(run("flow", "kinds"))
+    assert "voicemail" in out
+    assert "Speaks or plays, waits for keys" in out
+    out = good(run("flow", "kinds", "dial"))
+    assert "targets[].user" in out
+    assert answer(run("flow", "kinds", "dial", "--json"))["kinds"][0]["fields"][0]["control"] == "rows"
+    bad(run("flow", "kinds", "dail"), 'There is no kind of step "dail"', "dial")
+
+
+def test_a_flow_is_made_and_what_it_lacks_is_shown(menu: Run) -> None:
+    good(menu("flow", "new", "evening", "Evening menu", "--from", "menu"))
+    out = good(menu("flow", "show", "evening"))
+    assert "! flows.evening.steps.sales.settings.targets is missing" in out
+    good(menu("flow", "new", "second", "Second", "--copy", "menu"))
+    assert answer(menu("flow", "show", "second", "--json"))["extensions"] == []
+    bad(menu("flow", "new", "second", "Again"), 'There is a flow "second" already')
+    bad(menu("flow", "new", "third", "Third", "--from", "manu"), 'called "manu"')
+    assert answer(menu("flow", "simulate", "--in", "second", "--at", "2026-11-25T22:00", "--json"))["visits"][0]["exit"] == "closed"
