@@ -45,7 +45,7 @@ class Voice:
         self.flows = Flows(
             Services(
                 speaker=self.speaker,
-                audio=self._audio,
+                audio=self.audio,
                 voicemail=self.voicemail,
                 pin=lambda mailbox: _pin(secrets(), mailbox),
                 now=lambda: datetime.now(UTC),

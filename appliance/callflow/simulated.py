@@ -11,8 +11,9 @@ from typing import Literal
 
 from appliance.calls.caller import Caller
 from appliance.calls.dials import Calling
+from appliance.calls.page import branches
 from appliance.calls.plan import BUSY, NO_ANSWER, NO_TRUNK, NOT_REGISTERED, Branch, Outcome, Stage, best
-from appliance.calls.program import CallerGone, Connected, RingResult, RingTarget, Taken
+from appliance.calls.program import CallerGone, Connected, Paged, RingResult, RingTarget, Taken
 from appliance.calls.ring import Asking, Nobody, Rings, ring
 from appliance.calls.route import Target, ToEmergency, View
 from appliance.sip.api import Invite, Origin
@@ -27,6 +28,7 @@ ANSWERS_AFTER_S = 5.0
 KEY_AFTER_S = 1.0
 RECORDING_S = 5.0
 MESSAGE_S = 10.0
+PAGE_S = 10.0
 CHARACTERS_PER_S = 14.0
 _SPELLED = re.compile(r"(?<=[0-9+*#]) (?=[0-9*#])")
 """Between digits that are said one by one: read, they are a number."""
@@ -173,6 +175,16 @@ class SimulatedPort:
         await asyncio.sleep(seconds)
         write(bytes(round(16_000 * seconds)))
         return Taken(seconds, "key", keys[:1])
+
+    async def page(self, paged: Paged, limit_s: float) -> int:
+        self._check()
+        there = [branch.device for branch in branches(paged, self.caller, self._snapshot, self.view()) if branch.device not in (None, self.caller.device)]
+        free = [entry.name for entry in (self._snapshot.devices.get(DeviceId(str(device))) for device in there) if entry and self._doing(entry.id) != "busy"]
+        if free:
+            self.answered = True
+            self._rang += dict.fromkeys(free)
+            await asyncio.sleep(min(PAGE_S, limit_s))
+        return len(free)
 
     async def tone(self, name: str, seconds: float) -> None:
         self._check()

@@ -113,6 +113,9 @@ class CallCore(ABC):
     def drop(self, reason: str) -> None:
         """End it now, to make room for an emergency call."""
 
+    def let_go(self, device: DeviceId) -> None:  # noqa: B027 - most calls have nobody who only listens
+        """The device is needed for an emergency: release it where it only listens."""
+
     @abstractmethod
     def _begin(self) -> None:
         """Send the first INVITEs."""

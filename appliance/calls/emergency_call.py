@@ -95,6 +95,8 @@ class EmergencyCall(Session):
         paths = self._try("paths", self._paths, tuple(Path(key) for key in self._snapshot.site.trunks))
         self._route = EmergencyRoute(paths, call_id=self.call_id, jitter=random.random())  # noqa: S311 - no secret
         self._carry_out(self._route.start(self._now()))
+        if (phone := self.invite.device) is not None:
+            self._try("ending its page", lambda: self._live.let_go(phone), None)
         self._announce()
         self._notify()
 

@@ -65,6 +65,8 @@ class Call(Protocol):
 
     def drop(self, reason: str) -> None: ...
 
+    def let_go(self, device: DeviceId) -> None: ...
+
 
 class LiveCalls:
     """All calls that are not over, in the order they began."""
@@ -107,6 +109,11 @@ class LiveCalls:
         log.warning("call %s is dropped to make room on trunk %s for an emergency call", victim.id, trunk)
         victim.drop("Line needed for an emergency call")
         return True
+
+    def let_go(self, device: DeviceId) -> None:
+        """The phone is needed for an emergency: pages lose it at once."""
+        for call in tuple(self._calls.values()):
+            call.let_go(device)
 
     def find(self, call_id: str) -> tuple[Call, Leg] | None:
         """The call and party with this SIP Call-ID (for Replaces, RFC 3891)."""

@@ -1,4 +1,4 @@
-"""A call that a program begins for somebody: their own phones ring first, and whoever picks up has dialled the number."""
+"""Calls that a program begins: for somebody, whose own phones ring first and who then has dialled the number; and what a sound tells to many phones."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from appliance.calls.context import CallContext
 from appliance.calls.core import Party
 from appliance.calls.dials import Calling, to_extension
 from appliance.calls.live import CallState
-from appliance.calls.plan import Branch, Outcome, Plan
+from appliance.calls.page import branches
+from appliance.calls.plan import NO_ANSWER, Branch, Outcome, Plan
 from appliance.calls.port import CallPort
+from appliance.calls.program import Paged, Program
 from appliance.calls.route import ToExtension
 from appliance.calls.session import Session, StartEmergency
-from appliance.sip.api import Dial, Ended, Invite, Leg, Origin
+from appliance.sip.api import Dial, Ended, Invite, Leg, Origin, Sound
 from appliance.sip.registrar import uris
 from appliance.site.snapshot import Snapshot
 from appliance.types import Address, DeviceId, LegId, Transport
@@ -29,19 +31,21 @@ class _NobodyYet:
 
 
 class OriginatedCall(Session):
-    """Rings `own`, the phones of who shall call, then runs that phone's program towards `to` as if it had been dialled there.
+    """Rings `own`, the phones of who shall call, then runs that phone's program towards `to` as if it had been dialled there (or `program`).
 
     `about`: number and name of whom `to` stands for, as the phones that ring first show it.
     """
 
     def __init__(
-        self, context: CallContext, own: ToExtension, to: str, *, direction: Direction, about: tuple[str, str], start_emergency: StartEmergency
-    ) -> None:
+        self, context: CallContext, own: ToExtension, to: str, *, direction: Direction, about: tuple[str, str], start_emergency: StartEmergency,
+        program: Program | None = None,
+    ) -> None:  # fmt: skip
         snapshot = context.snapshot()
         shown = Calling(Caller(*about), snapshot.site.sip.codecs)
         self._own = to_extension(own, shown, snapshot)
         self._dialled: dict[LegId, Dial] = {}
         self._picked_up = False
+        self._program = program
         caller = Caller(own.extension, own.name, user=own.user)
         nowhere = Plan((), *about)
         super().__init__(
@@ -82,8 +86,48 @@ class OriginatedCall(Session):
         self._caller = caller = caller_of(self.invite, self.snapshot())
         self.near = replace(winner, number=caller.number, name=caller.name)
         self._change("picked up by the caller", CallState.DIALLING)
-        program = self._context.programs().dialling(caller.user)
+        program = self._program or self._context.programs().dialling(caller.user)
         self._serve(program, CallPort(self, self.near, self.invite, caller, user=caller.user, dialled=self.invite.uri_user))
+
+
+class Announcement(Session):
+    """Free phones pick up by themselves and hear `sound`; nobody calls them."""
+
+    def __init__(
+        self, context: CallContext, paged: Paged, sound: Sound, limit_s: float, *, about: tuple[str, str], start_emergency: StartEmergency
+    ) -> None:
+        snapshot = context.snapshot()
+        caller = Caller("page", snapshot.site.name)
+        here, realm = Address("0.0.0.0", 0), snapshot.realm  # noqa: S104  (nobody calls)
+        invite = Invite(
+            leg=LegId(""), call_id="", uri=sip_uri("page", realm), uri_user="page", from_uri=sip_uri("page", realm), from_user="page",
+            from_display="", to_user="page", source=here, local=here, origin=Origin.DEVICE,
+        )  # fmt: skip
+        plan = Plan((), *about)
+        super().__init__(context, cast(Leg, _NobodyYet()), invite, caller, plan, direction="internal", about=about, start_emergency=start_emergency)
+        self._sound, self._limit_s = sound, limit_s
+        self._wanted = branches(paged, caller, snapshot, context.view())
+
+    @property
+    def phones(self) -> int:
+        """How many are free to hear it."""
+        return len(self._wanted)
+
+    def _begin(self) -> None:
+        self._change("page", CallState.DIALLING)
+        self._announce()
+        self._start_page(self._wanted, self._sound, self._limit_s)
+
+    def page_began(self) -> None:
+        self._up(self._plan.callee, None)
+
+    def page_over(self, reached: int) -> None:
+        super().page_over(reached)
+        if reached:
+            self._finish("box", 200, "", "normal")
+        else:
+            self._finish("callee", NO_ANSWER.code, NO_ANSWER.reason, NO_ANSWER.cause)
+        self._nudge()
 
 
 def _asked(own: ToExtension, to: str, snapshot: Snapshot) -> Invite:

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from appliance.calls.caller import Caller
 from appliance.calls.core import Party
-from appliance.calls.plan import Outcome
-from appliance.calls.program import CallerGone, Connected, Program, RingResult, RingTarget, Taken
+from appliance.calls.plan import Branch, Outcome
+from appliance.calls.program import CallerGone, Connected, Paged, Program, RingResult, RingTarget, Taken
 from appliance.calls.ring import Nobody, Ringing, Rings
 from appliance.calls.route import ToEmergency
 from appliance.sip.api import Digit, Invite, MediaChanged, News, PlaybackEnded, Recorded, Sound
@@ -54,6 +54,13 @@ class Host(Protocol):
         """The box itself answers the waiting party (or takes an answered one over from a transfer)."""
 
     def to_emergency(self, port: CallPort, target: ToEmergency) -> None: ...
+
+    def plan_page(self, port: CallPort, paged: Paged) -> tuple[Branch, ...]:
+        """The phones that a page would reach now."""
+
+    def begin_page(self, port: CallPort, wanted: tuple[Branch, ...], limit_s: float) -> None: ...
+
+    def end_page(self) -> None: ...
 
     def end_by_program(self, port: CallPort, outcome: Outcome | None) -> None: ...
 
@@ -98,6 +105,7 @@ class CallPort:
         self._ringing = False
         self._recorded: deque[Recorded] = deque()
         self._recording = False
+        self._paged: int | None = None
         self._task: asyncio.Task[None] | None = None
 
     # ---- for the session ----
@@ -135,6 +143,11 @@ class CallPort:
         """A ring is over, and nobody answered."""
         self._outcome = outcome
         self._ring, self._ringing = outcome, False
+        self._changed.set()
+
+    def page_over(self, reached: int) -> None:
+        """A page has ended that `reached` phones have heard."""
+        self._paged = reached
         self._changed.set()
 
     def gone(self) -> None:
@@ -290,6 +303,23 @@ class CallPort:
             self._recording = False
             self._recorded.clear()
             self.waiting.leg.stop_recording()
+
+    async def page(self, paged: Paged, limit_s: float) -> int:
+        self._check()
+        self.stop()
+        wanted = self._host.plan_page(self, paged)
+        if not wanted:
+            return 0
+        await self.answer()
+        self.forget_digits()
+        self._paged = None
+        self._host.begin_page(self, wanted, limit_s)
+        try:
+            await self._wait(lambda: self._paged is not None or "#" in self._digits, None)
+        finally:
+            self._host.end_page()
+            self.forget_digits()
+        return self._paged or 0
 
     async def tone(self, name: str, seconds: float) -> None:
         self._check()

@@ -10,7 +10,7 @@ from appliance.calls.caller import Caller
 from appliance.calls.plan import Outcome
 from appliance.sip.api import Invite, Sound
 from appliance.site.snapshot import Snapshot
-from appliance.types import DeviceId, FlowId, MailboxId, SessionId, UserId
+from appliance.types import DeviceId, FlowId, GroupId, MailboxId, SessionId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,14 @@ class Taken:
     seconds: float
     why: str
     key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Paged:
+    """Whom a page is for: a group, devices, or, with neither, every phone of the site."""
+
+    group: GroupId | None = None
+    devices: tuple[DeviceId, ...] | None = None
 
 
 class CallerGone(Exception):
@@ -120,6 +128,11 @@ class Port(Protocol):
     async def record(self, write: Callable[[bytes], None], *, max_s: float, silence_s: float = 0.0, keys: str = "#") -> Taken:
         """Hand what the caller says to `write` (8 kHz, 16-bit little-endian mono, pieces of a fraction of a second; must not wait). A key of `keys`,
         `silence_s` of silence (0: never), `max_s`, or the caller's leaving ends it; the last does not raise.
+        """
+
+    async def page(self, paged: Paged, limit_s: float) -> int:
+        """Have every free phone of `paged` pick up by itself and hear the caller, who is answered first, until # is pressed, nobody listens any more, or
+        `limit_s` is over. How many phones heard it; 0 without an answer: none was free.
         """
 
     async def tone(self, name: str, seconds: float) -> None:

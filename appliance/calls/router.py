@@ -14,14 +14,15 @@ from appliance.calls.core import CallCore
 from appliance.calls.dials import Calling, plan_for
 from appliance.calls.emergency_call import EmergencyCall
 from appliance.calls.emergency_context import EmergencyContext
-from appliance.calls.originate import OriginatedCall
+from appliance.calls.originate import Announcement, OriginatedCall
+from appliance.calls.page import branches, paging
 from appliance.calls.plan import Outcome, Plan
-from appliance.calls.program import Program
+from appliance.calls.program import Paged, Program
 from appliance.calls.refer import by_a_person
 from appliance.calls.route import Incoming, Refused, Route, ToCallBack, ToEmergency, ToExtension, ToFlow, ToMailbox, ToOutside, meant_by, reach, route
 from appliance.calls.session import Session
 from appliance.errors import HoldfastError, NotFound
-from appliance.sip.api import Invite, Leg, Origin
+from appliance.sip.api import Invite, Leg, Origin, Sound
 from appliance.types import SessionId
 
 log = logging.getLogger(__name__)
@@ -64,20 +65,11 @@ class Router:
     def originate(self, extension: str, to: str) -> SessionId:
         """Ring the phones of `extension`; whoever picks up calls `to`, as if dialled there. The call's id, at once. Raises NotFound, HoldfastError."""
         context = self._context
-        snapshot = context.snapshot()
-        entry = snapshot.extensions.get(extension)
-        if entry is None or not entry.devices:
-            raise NotFound(f"No device has the extension {extension}", "`holdfast registrations` lists the extensions")
         if self._emergency.recogniser().match(to if to.lower().startswith("urn:") else f"sip:{to}", "urn" if to.lower().startswith("urn:") else "sip", to):
             raise by_a_person(to)
-        if self._overloaded():
-            raise HoldfastError("No line is free for another call", "try again when a call has ended", code="congestion")
-        caller = Caller(entry.extension, entry.name, user=entry.user)
-        own = reach(entry, Caller(""), snapshot, context.view())
-        if not isinstance(own, ToExtension):
-            reason = own.outcome.reason if isinstance(own, Refused) else "it has no phone"
-            raise HoldfastError(f"{extension} cannot be rung: {reason}", "`holdfast registrations` shows which phones are there", code="unreachable")
-        found = meant_by(to, caller, snapshot, context.view())
+        own = self._own(extension)
+        caller = Caller(own.extension, own.name, user=own.user)
+        found = meant_by(to, caller, context.snapshot(), context.view())
         if isinstance(found, ToEmergency):
             raise by_a_person(to)
         outside = isinstance(found, ToOutside)
@@ -86,6 +78,45 @@ class Router:
         )
         self._spawn(call)
         return call.id
+
+    def page(self, paged: Paged, source: str | Sound, limit_s: float, about: tuple[str, str]) -> tuple[SessionId, int]:
+        """Free phones of `paged` pick up by themselves and hear `source`: a sound, or who takes up a phone of that extension, which rings first.
+
+        The call's id and how many phones are free, at once. Raises NotFound, HoldfastError.
+        """
+        context = self._context
+        call: CallCore
+        if isinstance(source, Sound):
+            self._not_overloaded()
+            call = announcement = Announcement(context, paged, source, limit_s, about=about, start_emergency=self.start_emergency)
+            phones = announcement.phones
+        else:
+            own = self._own(source)
+            program = paging(paged, limit_s)
+            call = OriginatedCall(context, own, about[0] or "page", direction="internal", about=about, start_emergency=self.start_emergency, program=program)
+            mine = [target.device for target in own.targets if target.device is not None]
+            phones = len(branches(paged, Caller(own.extension), context.snapshot(), context.view(), mine))
+        if not phones:
+            raise HoldfastError("No phone is free to be paged", "phones that are not registered, and those on a call, are left alone", code="unreachable")
+        self._spawn(call)
+        return call.id, phones
+
+    def _own(self, extension: str) -> ToExtension:
+        """The phones of `extension`, free to be rung for their own call. Raises NotFound, HoldfastError."""
+        context = self._context
+        entry = context.snapshot().extensions.get(extension)
+        if entry is None or not entry.devices:
+            raise NotFound(f"No device has the extension {extension}", "`holdfast registrations` lists the extensions")
+        self._not_overloaded()
+        own = reach(entry, Caller(""), context.snapshot(), context.view())
+        if not isinstance(own, ToExtension):
+            reason = own.outcome.reason if isinstance(own, Refused) else "it has no phone"
+            raise HoldfastError(f"{extension} cannot be rung: {reason}", "`holdfast registrations` shows which phones are there", code="unreachable")
+        return own
+
+    def _not_overloaded(self) -> None:
+        if self._overloaded():
+            raise HoldfastError("No line is free for another call", "try again when a call has ended", code="congestion")
 
     def _take(self, leg: Leg) -> None:
         invite = leg.invite

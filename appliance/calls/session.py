@@ -15,16 +15,17 @@ from appliance.calls.context import CallContext
 from appliance.calls.core import CallCore, Party
 from appliance.calls.dials import Calling
 from appliance.calls.live import CallState, LiveCall
+from appliance.calls.page import Page, branches
 from appliance.calls.plan import GONE, NO_ANSWER, Branch, Outcome, Plan
 from appliance.calls.port import CallPort
-from appliance.calls.program import Program, RingTarget
+from appliance.calls.program import Paged, Program, RingTarget
 from appliance.calls.refer import NO_DIALOG, NOT_YOURS, EmergencyTarget, Onward, blind_target, by_a_person, codecs_of, psap_target, recall_plan
 from appliance.calls.ring import Asking, Ringing, Rings, ring
 from appliance.calls.route import ToEmergency
 from appliance.calls.transfer import Transfer, TransferState, parse_replaces
 from appliance.errors import HoldfastError
 from appliance.events.calls import CallAnswered, CallStarted
-from appliance.sip.api import Answered, Digit, Ended, Invite, Leg, MediaChanged, MediaStats, News, TransferRequested
+from appliance.sip.api import Answered, Dial, Digit, Ended, Invite, Leg, MediaChanged, MediaStats, News, Sound, TransferRequested
 from appliance.site.snapshot import Snapshot
 from appliance.types import DeviceId, TrunkId
 
@@ -79,6 +80,7 @@ class Session(CallCore):
         self._start_emergency = start_emergency
         self._attempt: Attempt | None = None
         self._transfer: Transfer | None = None
+        self._page: Page | None = None
         self._end: _End | None = None
         self._last_trunk: TrunkId | None = invite.trunk
         self._notes: list[str] = []
@@ -91,7 +93,7 @@ class Session(CallCore):
         return LiveCall(self.id, self.call_id, self.near.number, self.near.name, number, name, self.state, self.since, self._codec(), False, self.emergency)
 
     def devices(self) -> Iterable[DeviceId]:
-        ringing = self._attempt.devices() if self._attempt is not None else []
+        ringing = [*(self._attempt.devices() if self._attempt is not None else ()), *(self._page.devices() if self._page is not None else ())]
         return [party.device for party in self._parties() if party.device is not None] + ringing
 
     def trunks(self) -> Iterable[TrunkId]:
@@ -152,6 +154,8 @@ class Session(CallCore):
             self._end = _End(by, code, reason, cause)
         if self._attempt is not None:
             self._attempt.stop()
+        if self._page is not None:
+            self._page.stop()
         if self._port is not None:
             self._port.gone()
         self._change(f"{cause} by {by}", CallState.ENDED)
@@ -209,6 +213,8 @@ class Session(CallCore):
             limit = trunk.max_calls if trunk is not None and not self.emergency else 0
             if limit and self._live.on_trunk(branch.trunk) >= limit:
                 return Ended(503, "All Lines Are Busy", local=True, cause="congestion")
+        if branch.dial.emergency and branch.device is not None:
+            self._live.let_go(branch.device)  # who calls back into an emergency does not wait for a page
         return self._dial(branch.dial) or Ended(503, "No Line Free", local=True, cause="congestion")
 
     def on_ringing(self, waiting: Party, media: Leg | None) -> None:
@@ -306,6 +312,42 @@ class Session(CallCore):
             self._unjoin()
             self._stop_tone(attempt.waiting)
 
+    def plan_page(self, port: CallPort, paged: Paged) -> tuple[Branch, ...]:
+        return branches(paged, port.caller, self.snapshot(), self._context.view(self.id), self.devices())
+
+    def begin_page(self, port: CallPort, wanted: tuple[Branch, ...], limit_s: float) -> None:
+        self._unjoin()
+        self._start_page(wanted, port.waiting.leg, limit_s)
+
+    def _start_page(self, wanted: tuple[Branch, ...], source: Leg | Sound, limit_s: float) -> None:
+        end, view = self._endpoint, self._context.view(self.id)
+        self._page = Page(self, wanted, source, self._now() + limit_s, listen=end.listen, free_legs=end.free_legs, engaged=view.engaged, now=self._now)
+        self._page.start()
+        self._watch_page()
+
+    def _watch_page(self) -> None:
+        self._set_timer("page", self._page.deadline if self._page is not None else None)
+
+    def end_page(self) -> None:
+        if self._page is not None:
+            self._page.stop()
+
+    def let_go(self, device: DeviceId) -> None:
+        if self._page is not None:
+            self._page.let_go(device)
+
+    def page_leg(self, request: Dial) -> Leg | None:
+        return self._dial(request)
+
+    def page_began(self) -> None:
+        if self._port is not None:
+            self._play_tone(self._port.waiting, "beep")
+
+    def page_over(self, reached: int) -> None:
+        self._notes.append(f"page: heard on {reached} phones")
+        if self._port is not None:
+            self._port.page_over(reached)
+
     def take_by_box(self, waiting: Party) -> None:
         if self._transfer is not None:
             # The flow speaks to the one who was transferred: to its sender that is an answer.
@@ -361,6 +403,9 @@ class Session(CallCore):
         elif self._attempt is not None and self._attempt.owns(leg):
             self._attempt.news(leg, news)
             self._watch_attempt()
+        elif self._page is not None and self._page.owns(leg):
+            self._page.news(leg, news)
+            self._watch_page()
         elif isinstance(news, Answered):
             # A leg of an attempt that is over: its 200 crossed our CANCEL.
             leg.hangup()
@@ -412,6 +457,9 @@ class Session(CallCore):
         if name == "attempt" and self._attempt is not None:
             self._attempt.tick()
             self._watch_attempt()
+        elif name == "page" and self._page is not None:
+            self._page.tick()
+            self._watch_page()
         elif name == "limit":
             self._release_all(headers=(("Reason", 'Q.850;cause=31;text="Longest call duration of this site reached"'),))
             self._finish("box", 200, "Longest call duration reached", "limit")

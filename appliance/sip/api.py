@@ -301,6 +301,9 @@ class Endpoint(Protocol):
         self,
         method: str,
         target: str,
+    def listen(self, speaker: Leg, listener: Leg) -> None:
+        """Let `listener` hear `speaker`, who does not hear it, until one of them ends. Neither may be joined."""
+
         account: Address | TrunkId,
         headers: tuple[tuple[str, str], ...] = (),
         body: bytes = b"",

@@ -320,6 +320,9 @@ class SipEndpoint:
 
     def forwarding(self, allowed: bool, *legs: Leg) -> None:
         self.post(self._do_forwarding, allowed, legs)
+    def listen(self, speaker: Leg, listener: Leg) -> None:
+        self.post(self.media.listen, speaker, listener)
+
 
     async def options(self, target: str, account: Address | TrunkId, timeout_s: float = 4.0) -> int:
         return await self.request("OPTIONS", target, account, timeout_s=timeout_s)
@@ -596,6 +599,7 @@ class SipEndpoint:
                 leg,
                 Ended(
                     200 if leg.answered and not leg.vanished else code,
+            self.media.leave(leg)
                     reason,
                     cause=cause_of(code, answered=leg.answered, ringing=leg.ringing, vanished=leg.vanished),
                     retry_after=retry_after,
@@ -613,6 +617,7 @@ class SipEndpoint:
     def on_refer(self, call: int, target: str, user: str, replaces: str) -> None:
         leg = self._legs.get(call)
         if leg is None:
+            self.media.listen_again(leg)
             lib.hf_call_refer_answer(call, 481)
         else:
             self._tell(leg, TransferRequested(target, user, replaces))

@@ -31,9 +31,11 @@ class SipLeg:
         "dialled",
         "id",
         "invite",
+        "hears",
         "joined",
         "news",
         "playing",
+        "listeners",
         "probe_at_s",
         "quiet_rx",
         "quiet_since_s",
@@ -61,6 +63,8 @@ class SipLeg:
         self.recorded = False  # (sip) so it is while it is recorded
         self.playing = 0  # (sip) the playback it hears
         self.bridged_until_s = 0.0  # (sip) digits of ours are on their way: not forwarded until then
+        self.hears: SipLeg | None = None  # (sip) a speaker, one way
+        self.listeners: list[SipLeg] = []  # (sip) those who hear it so
         self.quiet_rx, self.quiet_since_s, self.probe_at_s = 0, 0.0, 0.0  # (sip) watch for a vanished peer
 
     def __repr__(self) -> str:

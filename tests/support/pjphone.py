@@ -155,7 +155,10 @@ class PjCall:
 
 
 class PjPhone:
-    """`answers`: codes an incoming call is answered with at once: (200,) auto-answer, (180,) ring and wait for `PjCall.answer`, (183,) early media."""
+    """`answers`: codes an incoming call is answered with at once: (200,) auto-answer, (180,) ring and wait for `PjCall.answer`, (183,) early media.
+
+    `by_header`: 200 at once only to an INVITE that asks for it as desk phones know it (Call-Info: …;answer-after=0); others get `answers`.
+    """
 
     def __init__(
         self,
@@ -166,6 +169,7 @@ class PjPhone:
         codecs: Sequence[str] = ("PCMU", "PCMA"),
         freq_hz: float = 1000.0,
         answers: Sequence[int] = (180, 200),
+        by_header: bool = False,
         rate: int = 8000,
         srtp: bool = False,
     ) -> None:
@@ -178,7 +182,7 @@ class PjPhone:
         self.port = 5060 if ns else free_run(100, ip)
         setup = {
             "ip": ip, "port": self.port, "rtp_port": 16000 if ns else self.port + 4, "folder": str(folder), "codecs": list(codecs), "answers": list(answers),
-            "rate": rate, "srtp": srtp, "tone": str(tone_wav(folder / "tone.wav", freq_hz, 20.0, rate)),
+            "rate": rate, "srtp": srtp, "by_header": by_header, "tone": str(tone_wav(folder / "tone.wav", freq_hz, 20.0, rate)),
             "account": {"user": "phone", "domain": f"{ip}:{self.port}"},
         }  # fmt: skip
         argv = [sys.executable, "-m", "tests.support.pjphone_process", json.dumps(setup)]

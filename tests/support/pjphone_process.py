@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import sys
 import time
@@ -114,7 +115,8 @@ class PhoneAccount(pj.Account):
         call = PhoneCall(self.phone, self.phone.next_tag(), prm.callId)
         info = call.getInfo()
         tell("incoming", call=call.tag, remote=info.remoteUri, local=info.localUri, call_id=info.callIdString, message=prm.rdata.wholeMsg)
-        for code in self.phone.answers:
+        asked = re.search(r"^Call-Info:.*;answer-after=0", prm.rdata.wholeMsg, re.MULTILINE | re.IGNORECASE)
+        for code in (200,) if asked and self.phone.setup["by_header"] else self.phone.answers:
             _answer(call, code)
 
 

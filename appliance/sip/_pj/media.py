@@ -23,7 +23,7 @@ Tell = Callable[[SipLeg, News], None]
 
 
 class CallMedia:
-    """What plays to which leg, and who is recorded. `busy` says that news pile up: then recordings wait in their rings."""
+    """What plays to which leg, who is recorded, and who listens to whom. `busy` says that news pile up: then recordings wait in their rings."""
 
     def __init__(self, tell: Tell, busy: Callable[[], bool]) -> None:
         self._tell, self._busy = tell, busy
@@ -72,6 +72,32 @@ class CallMedia:
     def held(self) -> int:
         """Sounds in memory."""
         return len(self._sounds)
+
+    # ---- one speaker, many listeners -----------------------------------------------------------------------------
+
+    def listen(self, speaker: SipLeg, listener: SipLeg) -> None:
+        """One way, until one of them ends; begins when both have media."""
+        if speaker.call >= 0 and listener.call >= 0 and listener.hears is None:
+            listener.hears = speaker
+            speaker.listeners.append(listener)
+            lib.hf_listen(speaker.call, listener.call)
+
+    def listen_again(self, leg: SipLeg) -> None:
+        """A leg whose media began anew has another place on the bridge."""
+        if leg.hears is not None:
+            lib.hf_listen(leg.hears.call, leg.call)
+        for listener in leg.listeners:
+            lib.hf_listen(leg.call, listener.call)
+
+    @staticmethod
+    def leave(leg: SipLeg) -> None:
+        """A leg that ends hears nobody, and nobody hears it."""
+        if leg.hears is not None:
+            leg.hears.listeners.remove(leg)
+            leg.hears = None
+        for listener in leg.listeners:
+            listener.hears = None
+        leg.listeners.clear()
 
     # ---- recording -----------------------------------------------------------------------------------------------
 

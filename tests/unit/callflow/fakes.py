@@ -11,7 +11,7 @@ from typing import Any
 from appliance.callflow.services import Services
 from appliance.calls.caller import Caller
 from appliance.calls.plan import Outcome
-from appliance.calls.program import CallerGone, Connected, Program, RingResult, RingTarget, Taken
+from appliance.calls.program import CallerGone, Connected, Paged, Program, RingResult, RingTarget, Taken
 from appliance.errors import HoldfastError, StateError
 from appliance.sip.api import Invite, Origin
 from appliance.site.model.site import Site
@@ -91,6 +91,7 @@ class FakePort:
         self.connected = False
         self.busy: set[str] = set()
         """What goes on now: "play", "ring", "record", "tone"."""
+        self.free_phones = 2
         self.message_s = 4.0
         self.message_ends = "key"
         self._snapshot = snapshot
@@ -185,6 +186,14 @@ class FakePort:
             write(bytes(4000))
             spoken_s += 0.25
         return Taken(spoken_s, "limit" if spoken_s >= max_s else self.message_ends, keys[0] if self.message_ends == "key" else "")
+
+    async def page(self, paged: Paged, limit_s: float) -> int:
+        if not self.free_phones:
+            return 0
+        await self.answer()
+        self.saw.append(("page", paged))
+        await self._during("page", limit_s)
+        return self.free_phones
 
     async def tone(self, name: str, seconds: float) -> None:
         self._check()

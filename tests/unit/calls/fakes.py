@@ -251,6 +251,7 @@ class FakeEndpoint:
         self.dialled: list[FakeLeg] = []
         self.legs: dict[LegId, FakeLeg] = {}
         self.joined: list[tuple[LegId, LegId]] = []
+        self.listening: list[tuple[LegId, LegId]] = []
         self.legs_free = legs_free
         self.on_dial: Callable[[Dial], None] = lambda request: None
         self.dial_fails: Callable[[Dial], bool] = lambda request: False
@@ -272,6 +273,9 @@ class FakeEndpoint:
 
     def part(self, a: Leg, b: Leg) -> None:
         self.joined.remove((a.id, b.id))
+
+    def listen(self, speaker: Leg, listener: Leg) -> None:
+        self.listening.append((speaker.id, listener.id))
 
     def forwarding(self, allowed: bool, *legs: Leg) -> None: ...
 
