@@ -413,11 +413,8 @@ int hf_listen(int speaker, int listener)
     return x != PJSUA_INVALID_ID && y != PJSUA_INVALID_ID && pjsua_conf_connect(x, y) == PJ_SUCCESS ? 0 : -1;
 }
 
-static void media_learn(int call) { leg *a = leg_of(call); pjmedia_stream_info si; unsigned ptime; if (a) learn(a, &si, &ptime); }
-/* answered: what was silent while it rang does not count */
-static void media_begins(int call) { leg *a = leg_of(call); if (a) { a->rx_at = seconds(); a->gap = 0; } }
-
-int hf_stats(int call, hf_quality *q)
+/* rx packets, lost, jitter ms; tx packets, lost, jitter ms as the far end reports; round trip ms; forwarded; clock rate; payload type */
+int hf_stats(int call, double *o)
 {
     leg *a = leg_of(call); pjsua_stream_stat st;
     if (!a) return 0;

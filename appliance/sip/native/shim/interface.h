@@ -56,8 +56,7 @@ int  hf_forward_install(void);
 int  hf_join(int a, int b, int may_forward);                         /* 0 forwarded, 1 bridged, -1 media not up yet */
 void hf_part_calls(int a, int b);
 int  hf_listen(int speaker, int listener);                            /* one way, through the bridge, until one ends; -1 media of one is not up yet */
-int  hf_stats(int call, hf_quality *out);                            /* 0 when there is no media */
-int  hf_stats_all(hf_quality *out, int n);                           /* of every call with media, n at most; how many */
+int  hf_stats(int call, double *out);                                /* 10 figures, see forward.c; 0 when there is no media */
 unsigned long hf_rx_packets(int call);
 void hf_media_counts(unsigned long *out);                            /* adapters made, freed, links made */
 
