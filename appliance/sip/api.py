@@ -190,7 +190,11 @@ class BodyPart:
 
 @dataclass(frozen=True, slots=True)
 class MediaStats:
-    """Counters of one leg's audio. `lost` packets of those expected; `jitter_ms` mean; `rtt_ms` 0 when unknown."""
+    """Counters of one leg's audio since it began. `rx`: from the far end, as we count; `tx`: to it, as it reports by RTCP (`reported` False: it never did).
+
+    `rx_lost` packets are missing, in `rx_bursts` places. Of the first `tx_of` packets to it `tx_lost` did not arrive; `tx_gaps` more were missing before they
+    came to us. `rtt_ms` 0: not known. `gap_s`: the longest time without a packet of the far end, `silent_s` the present one; while one side holds neither grows.
+    """
 
     codec: str
     rx_packets: int
@@ -201,6 +205,12 @@ class MediaStats:
     tx_jitter_ms: float
     rtt_ms: float
     forwarded: bool
+    rx_bursts: int = 0
+    tx_of: int = 0
+    tx_gaps: int = 0
+    reported: bool = False
+    gap_s: float = 0.0
+    silent_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +281,7 @@ class Leg(Protocol):
     def stop_recording(self) -> None: ...
 
     async def stats(self) -> MediaStats | None:
-        """Counters now; None when there is no media."""
+        """Counters now, or at its end; None when there was no media."""
 
 
 class Endpoint(Protocol):
@@ -291,6 +301,9 @@ class Endpoint(Protocol):
     def part(self, a: Leg, b: Leg) -> None:
         """Undo `join`."""
 
+    def listen(self, speaker: Leg, listener: Leg) -> None:
+        """Let `listener` hear `speaker`, who does not hear it, until one of them ends. Neither may be joined."""
+
     def forwarding(self, allowed: bool, *legs: Leg) -> None:
         """Switch joined legs between forwarding and the bridge without a break (recording or listening-in needs the bridge)."""
 
@@ -301,9 +314,6 @@ class Endpoint(Protocol):
         self,
         method: str,
         target: str,
-    def listen(self, speaker: Leg, listener: Leg) -> None:
-        """Let `listener` hear `speaker`, who does not hear it, until one of them ends. Neither may be joined."""
-
         account: Address | TrunkId,
         headers: tuple[tuple[str, str], ...] = (),
         body: bytes = b"",
@@ -316,6 +326,9 @@ class Endpoint(Protocol):
 
         `from_uri` "": the box itself; `to_uri` "": the target.
         """
+
+    async def all_stats(self) -> Mapping[LegId, MediaStats]:
+        """The counters of every answered leg, in one look."""
 
     def free_legs(self) -> int:
         """Legs an ordinary call may still take (the emergency reserve is not counted)."""

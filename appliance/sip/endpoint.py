@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from appliance.sip._pj.config import MAX_LEGS, MediaPorts, TrunkAccount
 from appliance.sip._pj.invites import invite_of
 from appliance.sip._pj.media import CallMedia
 from appliance.sip._pj.requests import Done, Requests
+from appliance.sip._pj.stats import Counters
 from appliance.sip._pj.text import address, cause_of, header_lines, quoted, text
 from appliance.sip._pj.trunks import TrunkAccounts
 from appliance.sip._pj.trunks import TrunkNews as TrunkNews  # noqa: PLC0414 - part of this module's face
@@ -131,6 +132,7 @@ class SipEndpoint:
         self._legs: dict[int, SipLeg] = {}
         self._admitted: tuple[Request, Admitted] | None = None
         self.media = CallMedia(self._tell, lambda: len(self._news) > NEWS_LIMIT)
+        self._counters = Counters()
         self._requests = Requests()
         self._lan: dict[tuple[str, Transport], tuple[int, pj.Account]] = {}
         self._transports: dict[tuple[str, Transport], int] = {}
@@ -318,11 +320,11 @@ class SipEndpoint:
     def part(self, a: Leg, b: Leg) -> None:
         self.post(self._do_part, a, b)
 
-    def forwarding(self, allowed: bool, *legs: Leg) -> None:
-        self.post(self._do_forwarding, allowed, legs)
     def listen(self, speaker: Leg, listener: Leg) -> None:
         self.post(self.media.listen, speaker, listener)
 
+    def forwarding(self, allowed: bool, *legs: Leg) -> None:
+        self.post(self._do_forwarding, allowed, legs)
 
     async def options(self, target: str, account: Address | TrunkId, timeout_s: float = 4.0) -> int:
         return await self.request("OPTIONS", target, account, timeout_s=timeout_s)
@@ -349,6 +351,9 @@ class SipEndpoint:
             return await asyncio.wait_for(future, timeout_s)
         except TimeoutError:
             return 408
+
+    async def all_stats(self) -> Mapping[LegId, MediaStats]:
+        return Counters.read(await self.ask(self._counters.snapshot, self._legs))
 
     def free_legs(self) -> int:
         # A leg that was hung up keeps its slot until the peer has answered the BYE: 32 s when the peer is gone.
@@ -451,6 +456,7 @@ class SipEndpoint:
 
     def do_hangup(self, leg: SipLeg, code: int, reason: str, headers: tuple[tuple[str, str], ...]) -> None:
         if leg.call >= 0:
+            self._counters.of(leg)
             lib.hf_call_hangup(leg.call, code, reason.encode(), header_lines(headers))
 
     def do_hold(self, leg: SipLeg, on: bool) -> None:
@@ -491,10 +497,7 @@ class SipEndpoint:
             self._rejoin(leg)
 
     def do_stats(self, leg: SipLeg) -> MediaStats | None:
-        figures = ffi.new("double[10]")
-        if leg.call < 0 or not lib.hf_stats(leg.call, figures):
-            return None
-        return MediaStats("", int(figures[0]), int(figures[1]), figures[2], int(figures[3]), int(figures[4]), figures[5], figures[6], bool(figures[7]))
+        return self._counters.of(leg)
 
     def _do_join(self, a: SipLeg, b: SipLeg) -> None:
         a.joined, b.joined = b, a
@@ -591,15 +594,16 @@ class SipEndpoint:
         elif state == pj.PJSIP_INV_STATE_DISCONNECTED:
             self._legs.pop(call, None)
             self.media.stop_recording(leg)
+            self._counters.of(leg)
             leg.call = -1
             if leg.joined is not None:
                 leg.joined.joined = None
                 leg.joined = None
+            self.media.leave(leg)
             self._tell(
                 leg,
                 Ended(
                     200 if leg.answered and not leg.vanished else code,
-            self.media.leave(leg)
                     reason,
                     cause=cause_of(code, answered=leg.answered, ringing=leg.ringing, vanished=leg.vanished),
                     retry_after=retry_after,
@@ -610,14 +614,15 @@ class SipEndpoint:
         leg = self._legs.get(call)
         if leg is None:
             return
+        leg.codec = codec.lower() or leg.codec
         if active:
             self._rejoin(leg)
+            self.media.listen_again(leg)
         self._tell(leg, MediaChanged(active, held, codec.lower()))
 
     def on_refer(self, call: int, target: str, user: str, replaces: str) -> None:
         leg = self._legs.get(call)
         if leg is None:
-            self.media.listen_again(leg)
             lib.hf_call_refer_answer(call, 481)
         else:
             self._tell(leg, TransferRequested(target, user, replaces))
@@ -630,9 +635,8 @@ class SipEndpoint:
     def _digit(self, leg: SipLeg, digit: str, duration_ms: int, info: bool) -> None:
         self._tell(leg, Digit(digit, duration_ms, "info" if info else "rfc4733"))
         other = leg.joined
-        figures = ffi.new("double[10]")
         # Through the bridge a digit does not pass by itself; forwarded RTP carries it along.
-        if other is not None and other.call >= 0 and not info and not (lib.hf_stats(leg.call, figures) and figures[7]):
+        if other is not None and other.call >= 0 and not info and not self._counters.forwarded(leg):
             self.do_digits(other, digit, False, max(60, min(duration_ms, 1000)))
 
     # ---- peers that are gone -------------------------------------------------------------------------------------

@@ -28,14 +28,16 @@ class SipLeg:
         "bridged_until_s",
         "call",
         "call_id",
+        "codec",
+        "counted",
         "dialled",
+        "hears",
         "id",
         "invite",
-        "hears",
         "joined",
+        "listeners",
         "news",
         "playing",
-        "listeners",
         "probe_at_s",
         "quiet_rx",
         "quiet_since_s",
@@ -57,14 +59,16 @@ class SipLeg:
         self.call = -1  # (sip) pjsua's call id, -1 before and after
         self.answered = False  # (sip)
         self.ringing = False  # (sip)
+        self.codec = ""  # (sip)
+        self.counted: MediaStats | None = None  # (sip) the latest counters; the call's own are gone before its end is told
         self.vanished = False  # (sip)
         self.joined: SipLeg | None = None  # (sip)
+        self.hears: SipLeg | None = None  # (sip) a speaker, one way
+        self.listeners: list[SipLeg] = []  # (sip) those who hear it so
         self.bridged = False  # (sip) its audio is needed here: never forwarded
         self.recorded = False  # (sip) so it is while it is recorded
         self.playing = 0  # (sip) the playback it hears
         self.bridged_until_s = 0.0  # (sip) digits of ours are on their way: not forwarded until then
-        self.hears: SipLeg | None = None  # (sip) a speaker, one way
-        self.listeners: list[SipLeg] = []  # (sip) those who hear it so
         self.quiet_rx, self.quiet_since_s, self.probe_at_s = 0, 0.0, 0.0  # (sip) watch for a vanished peer
 
     def __repr__(self) -> str:

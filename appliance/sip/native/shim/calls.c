@@ -60,6 +60,7 @@ static void on_state(pjsua_call_id id, pjsip_event *e)
         if (refers[id].tsx) hf_call_refer_answer(id, 481);
     }
     snprintf(reason, sizeof reason, "%.*s", (int)c->last_text.slen, c->last_text.ptr);
+    if (state == PJSIP_INV_STATE_CONFIRMED) media_begins(id);
     hf_on_state(id, state, c->last_code, reason, retry);
     if (state == PJSIP_INV_STATE_DISCONNECTED) hf_record_stop(id);        /* after Python has fetched the rest */
 }
@@ -73,7 +74,7 @@ static void on_media(pjsua_call_id id)
         if (m->strm.a.stream && pjmedia_stream_get_info(m->strm.a.stream, &si) == PJ_SUCCESS)
             snprintf(codec, sizeof codec, "%.*s", (int)si.fmt.encoding_name.slen, si.fmt.encoding_name.ptr);
         /* pjsua makes the call's port of the bridge anew at every change */
-        sound_link(id); record_link(id);
+        media_learn(id); sound_link(id); record_link(id);
         hf_on_media(id, m->state == PJSUA_CALL_MEDIA_ACTIVE || m->state == PJSUA_CALL_MEDIA_REMOTE_HOLD || m->state == PJSUA_CALL_MEDIA_LOCAL_HOLD,
                     !c->local_hold && (m->state == PJSUA_CALL_MEDIA_REMOTE_HOLD || m->dir == PJMEDIA_DIR_NONE || m->dir == PJMEDIA_DIR_DECODING), codec);
         return;

@@ -21,6 +21,11 @@
 #include <unistd.h>
 
 typedef struct { const char *ctype; const char *headers; const char *body; int len; } hf_part;
+typedef struct {                                                       /* see interface.h */
+    int call, forwarded, reported;
+    unsigned long rx, rx_lost, rx_bursts, tx, tx_lost, tx_of, tx_gaps;
+    double rx_jitter_ms, tx_jitter_ms, rtt_ms, gap_s, silent_s;
+} hf_quality;
 
 static int hf_on_request(const char *fields, int len);
 static void hf_on_response(int token, int code, const char *reason);
@@ -40,6 +45,8 @@ void hf_stop(int call);
 void hf_record_stop(int call);
 static void sound_link(int call);
 static void record_link(int call);
+static void media_learn(int call);
+static void media_begins(int call);
 static void fax_drop(int call);
 int hf_call_refer_answer(int call, int code);
 

@@ -20,7 +20,10 @@ typedef struct leg {
     struct leg *peer; int mode;
     unsigned rate, rx_pt, tx_pt, rx_ev, tx_ev, conf_slot;
     int src; pj_uint32_t out_ssrc, src_ssrc; pj_uint16_t dseq, last_seq; pj_uint32_t dts, last_ts; struct timespec last_t; int sent, mark;   /* what we send */
-    pj_uint32_t rx_ssrc, rx_ts; pj_uint16_t rx_seq; int rx_any; unsigned long rx_n, rx_lost, tx_n; double rx_arrival, jitter; unsigned strangers; long long heard_ms;  /* what we get */
+    pj_uint32_t rx_ssrc, rx_ts; pj_uint16_t rx_seq; int rx_any; unsigned long rx_n, rx_lost, rx_bursts, tx_n; double rx_arrival, jitter; unsigned strangers; long long heard_ms;  /* what we get */
+    int two_way, rx_cn; double rx_at, gap;                                /* silences of the far end count while both may speak, and it sends no comfort noise */
+    unsigned long tx_gaps;                                                /* packets missing in what we pass on: lost before they came to us */
+    int rr_any, rr_raw; long rr_lost; unsigned long rr_sent, rr_gaps; pj_uint32_t rr_jitter, sr_mid; double sr_at, rtt;  /* what the far end reports of what it gets */
     pj_uint32_t dtmf_ts; int dtmf_any;
     int fd, fd_rtcp; pj_sockaddr dst, dst_rtcp; unsigned dst_len;
     int raw, raw_heard; pj_sockaddr raw_dst;                              /* UDPTL instead of RTP (fax.c) */
@@ -33,6 +36,8 @@ static pj_uint16_t g16(const pj_uint8_t *p) { return (pj_uint16_t)(p[0] << 8 | p
 static pj_uint32_t g32(const pj_uint8_t *p) { return (pj_uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3]; }
 static void p16(pj_uint8_t *p, pj_uint16_t v) { p[0] = v >> 8; p[1] = (pj_uint8_t)v; }
 static void p32(pj_uint8_t *p, pj_uint32_t v) { p[0] = v >> 24; p[1] = v >> 16; p[2] = v >> 8; p[3] = (pj_uint8_t)v; }
+
+static double seconds(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec + t.tv_nsec / 1e9; }
 
 /* one outgoing packet of leg o, whatever its source, as part of one continuous stream */
 static void out_fix(leg *o, pj_uint8_t *p, int src)
@@ -52,25 +57,28 @@ static void out_fix(leg *o, pj_uint8_t *p, int src)
     p16(p + 2, seq); p32(p + 4, ts); p32(p + 8, o->out_ssrc);
     if (o->mark) { p[1] |= 0x80; o->mark = 0; }
     if (!o->sent || (pj_int16_t)(seq - o->last_seq) > 0) {                /* only forward: the source may reorder */
+        if (o->sent && (pj_uint16_t)(seq - o->last_seq) < 3000) o->tx_gaps += (pj_uint16_t)(seq - o->last_seq) - 1;
         o->last_seq = seq; o->last_ts = ts; o->sent = 1;
         clock_gettime(CLOCK_MONOTONIC_COARSE, &o->last_t);
-    }
+    } else if (o->tx_gaps) o->tx_gaps--;
     o->tx_n++;
 }
 
 /* counters of what the far end sends (RFC 3550 A.1, A.8), in either mode */
 static void count_rx(leg *a, const pj_uint8_t *p)
 {
-    pj_uint16_t seq = g16(p + 2); pj_uint32_t ts = g32(p + 4); struct timespec now; double arrival;
+    pj_uint16_t seq = g16(p + 2); pj_uint32_t ts = g32(p + 4); double arrival = seconds();
+    int paused = a->rx_cn;
     a->rx_n++;
     if (a->rx_any && g32(p + 8) == a->rx_ssrc) {
         pj_int16_t d = (pj_int16_t)(seq - a->rx_seq);
-        if (d > 1 && d < 3000) a->rx_lost += d - 1; else if (d < 0 && d > -100 && a->rx_lost) a->rx_lost--;
+        if (d > 1 && d < 3000) { a->rx_lost += d - 1; a->rx_bursts++; } else if (d < 0 && d > -100 && a->rx_lost) a->rx_lost--;
         if (d > 0) a->rx_seq = seq;
+        paused |= d == 1;                                                  /* nothing is missing: it was muted, or silence was not sent (RFC 3551 4.1) */
     } else { a->rx_any = 1; a->rx_ssrc = g32(p + 8); a->rx_seq = seq; a->rx_arrival = 0; }
+    if (a->two_way && !paused && arrival - a->rx_at > a->gap) a->gap = arrival - a->rx_at;
+    a->rx_at = arrival; a->rx_cn = (p[1] & 127) == 13;
     if ((p[1] & 127) == a->rx_pt && a->rate) {
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        arrival = now.tv_sec + now.tv_nsec / 1e9;
         if (a->rx_arrival > 0) {
             double d = (arrival - a->rx_arrival) - (double)(pj_int32_t)(ts - a->rx_ts) / a->rate;
             if (d < 0) d = -d;
@@ -99,15 +107,39 @@ static int in_rtp(leg *a, leg *b, pj_uint8_t *p, int n)
     return 1;
 }
 
-/* RTCP of A's far end on its way to B's: SSRCs, RTP time and sequence numbers as each side knows them */
-static int fix_rtcp(leg *a, leg *b, pj_uint8_t *p, int n)
+/* what A's far end says of the stream we send it (RFC 3550 6.4.1), forwarded or ours */
+static void heard_report(leg *a, const pj_uint8_t *block)
+{
+    int raw = (int)(g32(block + 4) << 8) >> 8, more = raw - a->rr_raw; pj_uint32_t lsr = g32(block + 16); double rtt;   /* cumulative, 24 bits signed */
+    if (a->rr_any && more < 0 && raw < a->rr_raw / 2) more = raw;          /* a far end that counts anew, as after a hold */
+    a->rr_lost += more; if (a->rr_lost < 0) a->rr_lost = 0;
+    a->rr_raw = raw; a->rr_any = 1; a->rr_jitter = g32(block + 12); a->rr_sent = a->tx_n; a->rr_gaps = a->tx_gaps;
+    if (!lsr || lsr != a->sr_mid) return;
+    rtt = seconds() - a->sr_at - g32(block + 20) / 65536.0;
+    if (rtt >= 0 && rtt < 10) a->rtt = rtt;
+}
+static void heard_rtcp(leg *a, const pj_uint8_t *p, int n)
 {
     int o = 0;
     while (o + 8 <= n) {
         int len = 4 * (g16(p + o + 2) + 1), cnt = p[o] & 31, rb; unsigned pt = p[o + 1];
+        if (p[o] >> 6 != 2 || o + len > n) return;
+        if (pt == 200 || pt == 201)
+            for (rb = o + (pt == 200 ? 28 : 8); cnt-- > 0 && rb + 24 <= o + len; rb += 24) if (g32(p + rb) == a->out_ssrc) heard_report(a, p + rb);
+        o += len;
+    }
+}
+
+/* RTCP of A's far end on its way to B's: SSRCs, RTP time and sequence numbers as each side knows them */
+static int fix_rtcp(leg *a, leg *b, pj_uint8_t *p, int n)
+{
+    int o = 0;
+    heard_rtcp(a, p, n);
+    while (o + 8 <= n) {
+        int len = 4 * (g16(p + o + 2) + 1), cnt = p[o] & 31, rb; unsigned pt = p[o + 1];
         if (p[o] >> 6 != 2 || o + len > n) return 0;
         if (pt >= 200 && pt <= 207) p32(p + o + 4, b->out_ssrc);
-        if (pt == 200 && len >= 28) p32(p + o + 16, g32(p + o + 16) + b->dts);
+        if (pt == 200 && len >= 28) { p32(p + o + 16, g32(p + o + 16) + b->dts); b->sr_mid = g32(p + o + 10); b->sr_at = seconds(); }
         if (pt == 200 || pt == 201)
             for (rb = o + (pt == 200 ? 28 : 8); cnt-- > 0 && rb + 24 <= o + len; rb += 24)
                 if (g32(p + rb) == a->out_ssrc) { p32(p + rb, b->rx_ssrc); p32(p + rb + 8, g32(p + rb + 8) - a->dseq); }
@@ -163,6 +195,7 @@ static void on_rtcp(void *user, void *pkt, pj_ssize_t n)
     pthread_rwlock_rdlock(&fw_lock); b = a->peer;
     if (b && a->mode == IN_PJMEDIA && n > 0) { if (fix_rtcp(a, b, pkt, (int)n)) pjmedia_transport_send_rtcp(b->slave, pkt, n); pthread_rwlock_unlock(&fw_lock); return; }
     pthread_rwlock_unlock(&fw_lock);
+    if (n > 0) heard_rtcp(a, pkt, (int)n);
     if (a->s_rtcp) a->s_rtcp(a->s_user, pkt, n);
 }
 
@@ -240,6 +273,7 @@ static pj_status_t t_attach2(pjmedia_transport *t, pjmedia_transport_attach_para
     a->s_user = p->user_data; a->s_rtp = p->rtp_cb; a->s_rtp2 = p->rtp_cb2; a->s_rtcp = p->rtcp_cb;
     pj_sockaddr_cp(&a->rem, &p->rem_addr); pj_sockaddr_cp(&a->dst, &p->rem_addr);
     a->strangers = 0; a->heard_ms = 0;
+    a->two_way = 0; a->rx_at = seconds(); a->rx_cn = 0;                   /* silence counts anew, once it is known who may speak */
     if (pj_sockaddr_has_addr(&p->rem_rtcp)) pj_sockaddr_cp(&a->rem_rtcp, &p->rem_rtcp);
     else { pj_sockaddr_cp(&a->rem_rtcp, &p->rem_addr); pj_sockaddr_set_port(&a->rem_rtcp, (pj_uint16_t)(pj_sockaddr_get_port(&p->rem_addr) + 1)); }
     if (a->src == SRC_STREAM) a->src = SRC_NONE;                          /* a new stream: fix the offsets anew */
@@ -269,7 +303,7 @@ static pj_status_t t_send_rtcp2(pjmedia_transport *t, const pj_sockaddr_t *ad, u
 {
     leg *a = (leg*)t; pj_uint8_t buf[PJMEDIA_MAX_MTU];
     if (a->peer) return PJ_SUCCESS;                                       /* the far ends' own reports pass */
-    if (n >= 28 && n <= sizeof buf && a->out_ssrc) { memcpy(buf, pkt, n); p32(buf + 4, a->out_ssrc); if (buf[1] == 200) p32(buf + 16, g32(buf + 16) + a->dts); pkt = buf; }
+    if (n >= 28 && n <= sizeof buf && a->out_ssrc) { memcpy(buf, pkt, n); p32(buf + 4, a->out_ssrc); if (buf[1] == 200) { p32(buf + 16, g32(buf + 16) + a->dts); a->sr_mid = g32(buf + 10); a->sr_at = seconds(); } pkt = buf; }
     return pjmedia_transport_send_rtcp2(a->slave, ad, al, pkt, n);
 }
 static pj_status_t t_send_rtcp(pjmedia_transport *t, const void *pkt, pj_size_t n) { return t_send_rtcp2(t, NULL, 0, pkt, n); }
@@ -317,7 +351,7 @@ static int learn(leg *a, pjmedia_stream_info *si, unsigned *ptime)
     a->rate = !pj_stricmp2(&si->fmt.encoding_name, "G722") ? 8000 : si->fmt.clock_rate;    /* G.722's RTP clock is 8 kHz (RFC 3551 4.5.2) */
     a->rx_pt = si->rx_pt; a->tx_pt = si->tx_pt;
     a->rx_ev = si->rx_event_pt > 0 ? si->rx_event_pt : 0; a->tx_ev = si->tx_event_pt > 0 ? si->tx_event_pt : 0;
-    a->conf_slot = m->strm.a.conf_slot; if (!a->out_ssrc) a->out_ssrc = si->ssrc;
+    a->two_way = si->dir == PJMEDIA_DIR_ENCODING_DECODING; a->conf_slot = m->strm.a.conf_slot; if (!a->out_ssrc) a->out_ssrc = si->ssrc;
     *ptime = si->param ? si->param->info.frm_ptime * si->param->setting.frm_per_pkt : 20;
     return si->dir == PJMEDIA_DIR_ENCODING_DECODING;
 }
@@ -413,17 +447,28 @@ int hf_listen(int speaker, int listener)
     return x != PJSUA_INVALID_ID && y != PJSUA_INVALID_ID && pjsua_conf_connect(x, y) == PJ_SUCCESS ? 0 : -1;
 }
 
-/* rx packets, lost, jitter ms; tx packets, lost, jitter ms as the far end reports; round trip ms; forwarded; clock rate; payload type */
-int hf_stats(int call, double *o)
+static void media_learn(int call) { leg *a = leg_of(call); pjmedia_stream_info si; unsigned ptime; if (a) learn(a, &si, &ptime); }
+/* answered: what was silent while it rang does not count */
+static void media_begins(int call) { leg *a = leg_of(call); if (a) { a->rx_at = seconds(); a->gap = 0; } }
+
+int hf_stats(int call, hf_quality *q)
 {
-    leg *a = leg_of(call); pjsua_stream_stat st;
+    leg *a = leg_of(call);
+    memset(q, 0, sizeof *q);
     if (!a) return 0;
-    memset(o, 0, 10 * sizeof *o);
-    o[0] = a->rx_n; o[1] = a->rx_lost; o[2] = a->jitter * 1000; o[3] = a->tx_n; o[7] = a->mode != OFF; o[8] = a->rate; o[9] = a->tx_pt;
-    if (pjsua_call_get_stream_stat(call, a->idx, &st) == PJ_SUCCESS) {
-        o[4] = st.rtcp.tx.loss; o[5] = st.rtcp.tx.jitter.mean / 1000.0; o[6] = st.rtcp.rtt.last / 1000.0;
-    }
+    q->call = call; q->forwarded = a->mode != OFF; q->rx = a->rx_n; q->rx_lost = a->rx_lost; q->rx_bursts = a->rx_bursts; q->rx_jitter_ms = a->jitter * 1000;
+    q->tx = a->tx_n; q->reported = a->rr_any; q->tx_lost = a->rr_lost; q->tx_of = a->rr_sent; q->tx_gaps = a->rr_gaps;
+    q->tx_jitter_ms = a->rate ? 1000.0 * a->rr_jitter / a->rate : 0; q->rtt_ms = a->rtt * 1000;
+    q->gap_s = a->gap;
+    if (a->two_way && !a->raw && !a->rx_cn) q->silent_s = seconds() - a->rx_at;
     return 1;
+}
+int hf_stats_all(hf_quality *out, int n)
+{
+    int call, found = 0;
+    for (call = 0; call < (int)pjsua_var.ua_cfg.max_calls && found < n; call++)
+        if (pjsua_var.calls[call].inv && hf_stats(call, out + found)) found++;
+    return found;
 }
 unsigned long hf_rx_packets(int call) { leg *a = leg_of(call); return a ? a->rx_n : 0; }
 void hf_media_counts(unsigned long *o) { o[0] = fw_made; o[1] = fw_freed; o[2] = fw_links; }

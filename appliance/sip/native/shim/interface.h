@@ -3,6 +3,14 @@
 
 typedef struct { const char *ctype; const char *headers; const char *body; int len; } hf_part;
 
+typedef struct {                                                     /* of one leg's sound since it began */
+    int call, forwarded, reported;                                   /* reported: the far end has sent a receiver report */
+    unsigned long rx, rx_lost, rx_bursts;                            /* from the far end: packets, those missing, in how many places */
+    unsigned long tx, tx_lost, tx_of, tx_gaps;                       /* to it: packets; missing there as of its report, when so many were sent and so many lacked already */
+    double rx_jitter_ms, tx_jitter_ms, rtt_ms;                       /* rtt 0: not known */
+    double gap_s, silent_s;                                          /* longest time without a packet of it, and the present one; 0 while one side holds */
+} hf_quality;
+
 /* hook.c: out-of-dialog requests in front of pjsua */
 #define HF_ANSWERED  -1
 #define HF_HELD      -2
@@ -56,7 +64,8 @@ int  hf_forward_install(void);
 int  hf_join(int a, int b, int may_forward);                         /* 0 forwarded, 1 bridged, -1 media not up yet */
 void hf_part_calls(int a, int b);
 int  hf_listen(int speaker, int listener);                            /* one way, through the bridge, until one ends; -1 media of one is not up yet */
-int  hf_stats(int call, double *out);                                /* 10 figures, see forward.c; 0 when there is no media */
+int  hf_stats(int call, hf_quality *out);                            /* 0 when there is no media */
+int  hf_stats_all(hf_quality *out, int n);                           /* of every call with media, n at most; how many */
 unsigned long hf_rx_packets(int call);
 void hf_media_counts(unsigned long *out);                            /* adapters made, freed, links made */
 
