@@ -74,10 +74,14 @@ class Accounts:
 
     def set_password(self, account: Account, password: str) -> None:
         """At once, whatever is pending; all sessions of the account end. Raises DocumentError with what is wrong with it."""
-        name = f"{account.id}.password"
+        self.reset_password(account.id, password)
+
+    def reset_password(self, id: str, password: str) -> None:
+        """The same for somebody of the site in force who may have none, or be switched off."""
+        name = f"{id}.password"
         self.judge(name, password)
         first = claim.first_account(self._place.data)
-        if first is not None and account.id == f"administrators.{first.id}":
+        if first is not None and id == f"administrators.{first.id}":
             claim.save_first_account(self._place.data, claim.FirstAccount(first.id, first.name, password_hash(password)))
             self._place.vault.stage({name: password})
         else:
@@ -105,7 +109,8 @@ class Accounts:
         found: dict[str, tuple[Account, str]] = {}
         if site is not None:
             for key, person in site.administrators.items():
-                _add(found, f"administrators.{key}", person.name, person.role, person.email, secrets)
+                if person.enabled:
+                    _add(found, f"administrators.{key}", person.name, person.role, person.email, secrets)
             for key, user in site.users.items():
                 if user.enabled and user.mode != "flow":  # row E12
                     _add(found, f"users.{key}", user.name, "user", user.email, secrets)

@@ -14,7 +14,8 @@ from appliance.errors import Problem, StateError
 from appliance.site.diff import Change
 from appliance.site.editing import Editor, Shown, Waiting
 from appliance.site.model.site import Site
-from appliance.site.paths import find, object_of, parse_path, read, version_of
+from appliance.site.paths import SITE, TOP, find, object_of, parse_path, read, version_of
+from appliance.site.secrets import possible
 from appliance.site.store import SiteStore
 from appliance.site.validation import validate
 from appliance.site.vault import Vault
@@ -36,6 +37,8 @@ class Pending:
 
     def touches(self, path: str, field: str = "") -> bool:
         """Whether the object at `path`, or a field of it, differs from what is in force."""
+        if (path,) == SITE:
+            return any(self.touches(name) for name in ((field,) if field else TOP))
         wanted = f"{path}.{field}" if field else path
         return any(_touches(change.path, wanted) for change in self.changes)
 
@@ -81,6 +84,14 @@ class Place:
         """The secrets there are, those that wait for a commit as well."""
         number = self.revision()
         return self._cached("secret names", (number, self.vault.stamp()), lambda: self.vault.names(number, staged=True))
+
+    def secrets_to_come(self) -> frozenset[str]:
+        """The secrets that count after the next commit: one kept from an earlier object of the same id does not."""
+        number, site = self.revision(), self.site()
+        own = possible(site) if site is not None else frozenset()
+        return self._cached(
+            "secrets to come", (number, self.vault.stamp()), lambda: frozenset({*self.vault.names(number).intersection(own), *self.vault.staged()})
+        )
 
     def secret_stamp(self) -> Stamp:
         """Changes whenever a secret or the revision may have."""

@@ -86,6 +86,17 @@ def reveal(desk: Desk, name: str) -> None:
         desk.screen.line(value)
 
 
+@secret.command()
+@edits
+def seen(desk: Desk) -> None:
+    """Who has seen which secret, the newest first; `*` is all of them, in a sealed export."""
+    found = Vault(desk.data).reveals()[::-1]
+    if desk.as_json:
+        print_json({"reveals": [{"time_unix_s": each.time, "name": each.name, "who": each.who} for each in found]})
+    else:
+        desk.screen.table(("When", "Who", "Saw"), [(moment(each.time), each.who, each.name) for each in found])
+
+
 def _open(desk: Desk) -> tuple[Vault, Site, int]:
     """The vault, and the site in force with its revision. Raises StateError."""
     if not any((desk.data / "site" / "revisions").glob("*.json")):

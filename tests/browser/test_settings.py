@@ -24,7 +24,7 @@ def test_revisions_are_compared_and_brought_back(web, signed_in):
     editor.commit("Married")
     editor.set("users.user-202.extension", "299")
     editor.commit("New number")
-    page.goto(web.url("/settings/"))
+    page.goto(web.url("/settings/revisions"))
     expect(page.locator("tbody tr")).to_have_count(3)
     expect(page.get_by_role("row", name="Revision 3 in force New number ines")).to_be_visible()
     _fine(page)

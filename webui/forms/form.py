@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from appliance.errors import Conflict, DocumentError, NotFound, Problem
 from appliance.site.editing import Editor
-from appliance.site.paths import find, parse_path, put
+from appliance.site.paths import SITE, find, parse_path, put
 from appliance.site.secrets import split
 from appliance.site.validation import validate
 from appliance.site.wording import path_of
@@ -63,6 +63,8 @@ class Form:
 
     kind: ClassVar[str] = ""
     fields: ClassVar[Sequence[Field | Section]] = ()
+    told: ClassVar[bool] = True
+    """Saving is said on the next page, with Undo."""
 
     def __init__(self, path: str, value: Mapping[str, Any] | None, version: int, given: MultiDict[str, str] | None = None) -> None:
         """`path` "" : a new object, whose id `key_for` makes. `given`: what was sent, or kept when a session ended."""
@@ -176,7 +178,8 @@ class Form:
             self._place(path, error.problems)
             return False
         self.written = written.value
-        remember(path, self.held if self.exists else None, written.version)
+        if self.told:
+            remember(path, self.held if self.exists else None, written.version)
         self.path, self.version = path, written.version
         return True
 
@@ -215,6 +218,7 @@ class Form:
         return bool(self.errors() or self.problems)
 
     def _row_of(self, path: str, problem: Problem) -> Bound | None:
+        path = _base(path)
         inside = problem.path.removeprefix(path).lstrip(".") if path else problem.path
         if not _within(problem.path, path):
             return None
@@ -288,6 +292,11 @@ def delete(path: str, sentence: str) -> bool:
 def _version(given: MultiDict[str, str] | None, shown: int) -> int:
     sent = given.get("version", "") if given is not None else ""
     return int(sent) if re.fullmatch(r"[0-9]{1,17}", sent) else shown
+
+
+def _base(path: str) -> str:
+    """What the paths of an object's fields begin with: those at the top of the document, which are the object `site`, with nothing."""
+    return "" if path == SITE[0] else path
 
 
 def _within(path: str, place_: str) -> bool:

@@ -15,3 +15,5 @@ class Administrator(Part):
     name: Name
     role: Role = "administrator"
     email: Text = ""
+    enabled: bool = True
+    """False: cannot sign in, and nothing of theirs is lost."""

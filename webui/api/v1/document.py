@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, get_args
 
 from pydantic import Field, create_model
 from typing_extensions import TypedDict
 
 from appliance.errors import Conflict, DocumentError, NotFound, Problem
+from appliance.site.administrators import check_somebody_stays
 from appliance.site.canonical import canonical_object
 from appliance.site.editing import Written
 from appliance.site.model.access import Administrator
 from appliance.site.model.base import Id, Part
 from appliance.site.model.site import Site
-from appliance.site.paths import GROUPS, KINDS, SITE, TOP, Loc, find, put, version_of
+from appliance.site.paths import GROUPS, KINDS, SITE, TOP, Loc, find, put, remove, version_of
 from appliance.site.secrets import SLOTS, Slot, split
 from appliance.site.store import SiteStore
 from appliance.site.wording import close, path_of
@@ -87,6 +88,7 @@ def put_site(ask: Ask) -> Reply:
     before = place().document()
     if "access" not in ask.who.scopes and (_administrators(ask.body) != _administrators(before) or _sets_password(ask.body)):
         raise Refused(403, "scope", "This would change who administers the box", "it takes the scope access")
+    _check_administrators(ask.body)
     place().editor(ask.who.name).replace(ask.body, expected("site", version_of(before), needed=True))
     return _whole()
 
@@ -94,6 +96,12 @@ def put_site(ask: Ask) -> Reply:
 def _whole() -> Reply:
     value = place().document()
     return Reply({"version": version_of(value), "value": value, "problems": problem_items(place().problems())}, version=version_of(value))
+
+
+def _check_administrators(document: Mapping[str, Any], gone: Collection[str] = ()) -> None:
+    """Raises DocumentError where nobody would be left who administers. `document` may hold write-only fields; `gone`: secrets that go with the next commit."""
+    bare, given, _ = split(document)
+    check_somebody_stays(place().document(), bare, {*place().secrets_to_come(), *given}.difference(gone), place().secrets_to_come())
 
 
 def _administrators(document: Mapping[str, Any]) -> Any:
@@ -160,7 +168,10 @@ def _add_kind(kind: str) -> None:
     )  # fmt: skip
     def deleted(ask: Ask, id: str) -> Reply:
         path = path_of((kind, id))
-        place().editor(ask.who.name).delete(path, expected(path, version_of(_held((kind, id))), needed=False))
+        wanted = expected(path, version_of(_held((kind, id))), needed=False)
+        if kind == ACCESS:
+            _check_administrators(remove(place().document(), (kind, id)))
+        place().editor(ask.who.name).delete(path, wanted)
         return Reply(status=204)
 
 
@@ -221,12 +232,16 @@ def _write(ask: Ask, loc: Loc, value: Mapping[str, Any], wanted: int | None) -> 
     problems = (*weak, *canonical_object(loc, bare)[1])
     if problems:
         raise DocumentError("The body is not what this takes", problems)
+    if loc[0] == ACCESS:
+        _check_administrators(put(place().document(), loc, value))
     return place().editor(ask.who.name).set(path_of(loc), dict(value), wanted)
 
 
 def _patch(ask: Ask, loc: Loc) -> Written:
     """Without a condition the patch is made on whatever is there, so that two who change different fields need not know of each other."""
     gone = [slot for slot in _slots(loc) if slot.field in ask.body and ask.body[slot.field] is None]
+    if loc[0] == ACCESS and gone:
+        _check_administrators(place().document(), [slot.name(str(loc[1])) for slot in gone])
     left = _TRIES
     while True:
         held, left = _held(loc), left - 1

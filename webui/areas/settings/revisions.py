@@ -18,11 +18,11 @@ from webui.place import place
 MOST = 10_000
 """Revisions looked through; the store keeps fewer."""
 
-AREA.tab("index", lazy_gettext("Revisions"), 10)
+AREA.tab("revisions", lazy_gettext("Revisions"), 70)
 
 
-@AREA.get("/")
-def index() -> str:
+@AREA.get("/revisions")
+def revisions() -> str:
     entries = place().editor("").history(MOST)
     rows = found(entries, lambda entry: f"{entry.number} {entry.author} {entry.comment}")
     return render_template("settings/revisions.html", rows=page(rows), all=entries)
@@ -48,7 +48,7 @@ def bring_back(number: int) -> Response | tuple[str, int]:
             return _revision(number, [f"{error.sentence}. {error.hint}"]), 409
         return _revision(number, [gettext("Changes wait to be applied. Apply or discard them first, so that nobody's work is lost.")]), 409
     tell(made)
-    return redirect(url_for("settings.index"), 303)
+    return redirect(url_for("settings.revisions"), 303)
 
 
 def _revision(number: int, refused: list[str]) -> str:
