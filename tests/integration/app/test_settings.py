@@ -204,5 +204,4 @@ def _names(web):
     from appliance.site.secrets import possible
     from appliance.site.store import SiteStore
 
-    return possible(SiteStore(web.data / "site").current()[1])    changed = {"name": "Harbour <b>Clinic</b>", "main_number": "+12025550177", "interfaces": [{"address": "192.168.1.5", "advertised": "203.0.113.7"}]}
-    assert after == {**before, **changed}
+    return possible(SiteStore(web.data / "site").current()[1])
