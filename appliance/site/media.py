@@ -112,7 +112,7 @@ def _converted(file: Path, name: Path) -> bytes:
             raise SoundError(f"{_name(name)} was not converted within {TIME_LIMIT_S:g} s", "convert it to WAV elsewhere first", code="sound-unknown") from None
         except OSError as error:
             raise SoundError(f"sox cannot be started: {error.strerror or error}", "check the memory of the box", code="sound-tool") from error
-    words = done.stderr.decode(errors="replace").strip()[-200:]
+    words = re.sub(r"sox (FAIL|WARN) [\w-]+: (can't open input\s+`-': )?", "", done.stderr.decode(errors="replace")).strip()[-200:]
     if done.returncode and "No such file" in words and "execute sox" in words:
         raise SoundError("The program sox is not installed", "install the Debian packages sox and libsox-fmt-mp3", code="sound-tool")
     if done.returncode or not done.stdout:
