@@ -1,6 +1,6 @@
 """The pages in this very process, without a server or a browser: Flask's own client, signed in.
 
-    pages = Pages(tmp_path, office()); pages.get("/people/").words; pages.post("/people/new", {"name": "Noor"}, files={"file": ("a.wav", data)})
+pages = Pages(tmp_path, office()); pages.get("/people/").words; pages.post("/people/new", {"name": "Noor"}, files={"file": ("a.wav", data)})
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Periods(Field):
         return ", ".join(told) or gettext("nothing")
 
     def raw(self, given: MultiDict[str, str], name: str) -> list[Line]:
-        made = [
+        made: list[Line] = [
             {"days": [day for day in given.getlist(f"{at}:day") if day in WEEKDAYS], "start": _text(given, f"{at}:start"), "end": _text(given, f"{at}:end")}
             for at in _lines(given, name, "start")
         ]
@@ -95,7 +95,7 @@ class Holidays(Field):
         return ", ".join(told) or gettext("nothing")
 
     def raw(self, given: MultiDict[str, str], name: str) -> list[Line]:
-        made = [
+        made: list[Line] = [
             {
                 "day": _text(given, f"{at}:day"), "yearly": given.get(f"{at}:yearly") == "on", "name": _text(given, f"{at}:name"),
                 "open": _text(given, f"{at}:open"),

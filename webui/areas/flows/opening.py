@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, get_day_names
@@ -101,7 +101,7 @@ def day_and_time(moment: datetime) -> str:
     return str(format_datetime(moment, "EEEE d MMMM y, HH:mm", locale=get_locale()))
 
 
-def day_names(width: str = "abbreviated") -> dict[str, str]:
+def day_names(width: Literal["abbreviated", "wide"] = "abbreviated") -> dict[str, str]:
     """mon -> Mon, in the language of the page."""
     names = get_day_names(width, locale=get_locale())
     return {day: str(names[index]) for index, day in enumerate(WEEKDAYS)}
