@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from appliance.errors import DocumentError, HoldfastError
 from appliance.site import claim as claims
 from appliance.site.vault import password_hash
+from webui import first_hour
 from webui.areas import Area, home
 from webui.engine import engine
 from webui.guard import EVERYBODY, allowed, begin, current, finish, guard, open_to_all, source_of
@@ -97,6 +98,7 @@ def _claim(id: str, name: str, password: str) -> Response:
     account = guard().accounts.get(f"administrators.{id}")
     assert account is not None
     begin(account)
+    first_hour.begin()
     # The account holds already; from the next commit on it is the site's own.
     try:
         place().editor(account.author).set(f"administrators.{id}", {"name": name, "role": "administrator", "password": password})

@@ -41,7 +41,7 @@ class Area(Blueprint):
     """An entry of the main navigation with its pages under `/<id>`. The page at the endpoint `<id>.index` is where the entry leads.
 
     `order`: its place; 100 and above stand below the rule. `thumb`: it is one of the four that fit at the bottom of a phone's screen. `first_hour`: who has
-    just claimed the box begins here.
+    just claimed the box begins here. `listed`: whether there is an entry for it now; absent: always.
     """
 
     def __init__(
@@ -56,10 +56,11 @@ class Area(Blueprint):
         thumb: bool = False,
         prefix: str | None = None,
         first_hour: bool = False,
+        listed: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__(id, package, template_folder="templates", url_prefix=f"/{id}" if prefix is None else prefix)
         self.label, self.icon, self.order, self.thumb = label, icon, order, thumb
-        self.roles, self.first_hour = frozenset(roles), first_hour
+        self.roles, self.first_hour, self.listed = frozenset(roles), first_hour, listed
         self.tabs: list[Tab] = []
         self.badge: Callable[[], Badge | None] | None = None
 
@@ -105,7 +106,7 @@ def _found() -> list[Area]:
 def shown() -> list[Area]:
     """The areas that the one who asks may open, in their order."""
     found: list[Area] = current_app.extensions["areas"]
-    return [area for area in found if may_see(f"{area.name}.index")]
+    return [area for area in found if may_see(f"{area.name}.index") and area.listed()]
 
 
 def tabs(name: str) -> list[Tab]:
