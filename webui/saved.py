@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import g
 
 from appliance.errors import Conflict, HoldfastError
+from appliance.site.paths import find, parse_path, version_of
 from webui.i18n import gettext
 from webui.place import place
 
@@ -27,11 +28,18 @@ class Toast:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """The object at `path` was saved as `version`; it was `before` (None: not there)."""
+
+    path: str
+    before: Mapping[str, Any] | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Before:
     account: str
-    path: str
-    value: Mapping[str, Any] | None
-    version: int
+    parts: tuple[Part, ...]
 
 
 # In memory: after a restart of the web nobody misses a toast.
@@ -56,9 +64,14 @@ def toasts() -> list[Toast]:
 
 def remember(path: str, before: Mapping[str, Any] | None, version: int, sentence: str = "") -> None:
     """The object at `path` was saved as `version`; it was `before` (None: not there). Says so, with Undo."""
+    remember_all([Part(path, before, version)], sentence)
+
+
+def remember_all(parts: Sequence[Part], sentence: str = "") -> None:
+    """The same for several objects, which one Undo brings back together."""
     id = secrets.token_urlsafe(12)
     with _lock:
-        _undo[id] = _Before(g.account.id, path, before, version)
+        _undo[id] = _Before(g.account.id, tuple(parts))
         _shrink(_undo)
     toast(sentence or gettext("Changed, not applied."), id)
 
@@ -71,15 +84,26 @@ def take_back(id: str) -> str:
         return gettext("It is too late to take this back here. Review shows every change, each with Discard.")
     editor = place().editor(g.account.author)
     try:
-        if before.value is None:
-            editor.delete(before.path, before.version)
-        else:
-            editor.set(before.path, dict(before.value), before.version)
+        # Before the first is written: half of it taken back would be worse than nothing.
+        if any(version_of(find(place().document(), parse_path(part.path), None)) != part.version for part in before.parts):
+            raise Conflict("", None, None, 0)
+        for part in before.parts:
+            if part.before is None:
+                editor.delete(part.path, part.version)
+            else:
+                editor.set(part.path, dict(part.before), part.version)
     except Conflict:
         return gettext("Somebody changed it since, so nothing was taken back.")
     except HoldfastError as error:
         return f"{error.sentence}. {error.hint}"
     return gettext("Taken back.")
+
+
+def latest(path: str) -> str:
+    """The id of what the one who asks saved last of the object at `path`, for an Undo of its page; "" : nothing that could be taken back."""
+    with _lock:
+        mine = ((id, held) for id, held in reversed(_undo.items()) if held.account == g.account.id and held.value is not None)
+        return next((id for id, held in mine if held.path == path or held.path.startswith(f"{path}.")), "")
 
 
 def _shrink(table: OrderedDict[str, Any]) -> None:

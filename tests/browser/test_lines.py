@@ -126,7 +126,7 @@ def test_the_order_is_changed_by_buttons_and_taken_back(lines, page):
     page.goto(lines.url("/lines/trunks/meridian"))
     page.get_by_role("button", name="Delete line…").click()
     page.get_by_role("button", name="Delete line", exact=True).click()
-    expect(page.get_by_text("It is out of the order of outside calls, too.")).to_be_visible()
+    expect(page.get_by_text("Meridian is deleted, not applied.")).to_be_visible()
     assert lines.editor().show("outbound.trunks").value == ["northwind", "third"]
     stale = Visitor(lines)
     stale.sign_in()

@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from appliance.errors import Conflict, DocumentError, NotFound, Problem
 from appliance.site.editing import Editor
-from appliance.site.paths import SITE, find, parse_path, put
+from appliance.site.paths import SITE, find, parse_path, put, version_of
 from appliance.site.secrets import split
 from appliance.site.validation import validate
 from appliance.site.wording import path_of
@@ -22,7 +22,8 @@ from webui.forms.fields import Field, Secret, Section, Unfit
 from webui.guard import current, kept_form
 from webui.i18n import gettext
 from webui.place import place
-from webui.saved import remember
+from webui.removal import followers
+from webui.saved import Part, remember, remember_all, toast
 
 GONE = object()
 
@@ -273,8 +274,13 @@ def friendly(problem: Problem, path: str, document: Mapping[str, Any]) -> Proble
 
 
 def delete(path: str, sentence: str) -> bool:
-    """Delete the object at `path` in the version the page showed (field `version`). False: somebody changed it meanwhile; the page says so."""
+    """Delete the object at `path` in the version the page showed (field `version`). False: somebody changed it meanwhile; the page says so.
+
+    What names it names it no more (webui/removal.py); one Undo brings all of it back.
+    """
     editor: Editor = place().editor(current().author)
+    kind, _, key = path.partition(".")
+    before = place().document()
     try:
         shown = editor.show(path)
         if str(shown.version) != request.form.get("version", ""):
@@ -285,7 +291,14 @@ def delete(path: str, sentence: str) -> bool:
     except Conflict:
         g.notice = gettext("Somebody changed it meanwhile. Look at it as it is now, then delete it again.")
         return False
-    remember(path, shown.value, gone.version, sentence)
+    parts = [Part(path, shown.value, gone.version)]
+    for other, value in followers(before, kind, key).items():
+        held = find(before, parse_path(other), None)
+        try:
+            parts.append(Part(other, held, editor.set(other, value, version_of(held)).version))
+        except Conflict:
+            toast(gettext("Somebody changed %(what)s meanwhile, which still names what is deleted. Review says where.", what=other))
+    remember_all(parts, sentence)
     return True
 
 

@@ -92,9 +92,20 @@ class _Reserved:
         return f"{extension} is the outside prefix" if extension == self._prefix else ""
 
 
-def _free(extension: str, used: set[str], reserved: _Reserved) -> str:
-    """A hint with the next free extensions of the same length."""
+def free_extensions(site: Site, near: str, count: int) -> list[str]:
+    """At most `count` extensions that nothing has, of as many digits as `near`, the next ones first."""
+    reserved = _Reserved(emergency_numbers(COUNTRIES.get(site.country), site.emergency), test_numbers(COUNTRIES.get(site.country), site.emergency),
+                         site.outbound.outside_prefix)  # fmt: skip
+    return list(itertools.islice(_near(near, {extension for _, extension, _ in listed_extensions(site)}, reserved), count))
+
+
+def _near(extension: str, used: set[str], reserved: _Reserved) -> Iterator[str]:
     size, start = 10 ** len(extension), int(extension)
     near = (str((start + step) % size).zfill(len(extension)) for step in range(1, min(size, 5000)))
-    free = list(itertools.islice((word for word in near if word not in used and not reserved.why(word)), 2))
+    return (word for word in near if word not in used and not reserved.why(word))
+
+
+def _free(extension: str, used: set[str], reserved: _Reserved) -> str:
+    """A hint with the next free extensions of the same length."""
+    free = list(itertools.islice(_near(extension, used, reserved), 2))
     return f"free nearby: {', '.join(free)}" if free else f"no extension of {len(extension)} digits is free nearby; use a longer one"

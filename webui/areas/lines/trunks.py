@@ -69,7 +69,6 @@ def delete_trunk(key: str) -> Response | tuple[str, int]:
     if g.notice:
         return _trunk(TrunkForm.at(f"trunks.{key}"), key), 409
     if delete(f"trunks.{key}", gettext("%(name)s is deleted, not applied.", name=name)):
-        _out_of_order(key)
         return redirect(url_for("lines.index"), 303)
     return _trunk(TrunkForm.at(f"trunks.{key}"), key), 409
 
@@ -122,17 +121,6 @@ def _held_back(key: str) -> str:
 
 def _numbers(key: str) -> list[str]:
     return [str(held.get("number")) for held in place().kind("numbers").values() if held.get("trunk") == key]
-
-
-def _out_of_order(key: str) -> None:
-    """A line that is gone is not tried any more. It stays out of the order when its deletion is taken back."""
-    held = outbound().get("trunks")
-    if not isinstance(held, list | tuple) or key not in held:
-        return
-    editor = place().editor(current().author)
-    shown = editor.show("outbound")
-    editor.set("outbound", {**shown.value, "trunks": [each for each in shown.value.get("trunks", ()) if each != key]}, shown.version)
-    toast(gettext("It is out of the order of outside calls, too."))
 
 
 def _rows() -> list[Row]:

@@ -11,6 +11,10 @@ from flask import redirect, render_template, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
+from appliance.site.paths import object_of
+from appliance.site.sentences import Names
+from appliance.site.uses import uses
+from appliance.site.wording import path_of
 from webui.areas.people import AREA
 from webui.areas.people.forms import MODES, UserForm
 from webui.engine import State
@@ -19,6 +23,7 @@ from webui.i18n import gettext, lazy_gettext, ngettext, sort_key
 from webui.listing import found, page
 from webui.live import live, st
 from webui.place import place
+from webui.removal import followers
 
 AREA.tab("index", lazy_gettext("Users"), 10, lambda: len(place().kind("users")))
 
@@ -58,7 +63,7 @@ def user(key: str) -> Response | str:
     form = UserForm.at(f"users.{key}")
     if form.save():
         return redirect(url_for("people.user", key=key), 303)
-    return render_template("people/user.html", form=form, key=key, devices=_devices(key), changed=place().pending().touches(f"users.{key}"))
+    return _page(key, form)
 
 
 @AREA.post("/users/<key>/delete")
@@ -67,8 +72,28 @@ def delete_user(key: str) -> Response | tuple[str, int]:
     name = str(held.get("name")) if held else key
     if delete(f"users.{key}", gettext("%(name)s is deleted, not applied.", name=name)):
         return redirect(url_for("people.index"), 303)
-    form = UserForm.at(f"users.{key}")
-    return render_template("people/user.html", form=form, key=key, devices=_devices(key), changed=True), 409
+    return _page(key, UserForm.at(f"users.{key}")), 409
+
+
+def _page(key: str, form: UserForm) -> str:
+    boxes = [str(box.get("name") or id) for id, box in place().kind("mailboxes").items() if box.get("owner") == key]
+    return render_template(
+        "people/user.html", form=form, key=key, devices=_devices(key), changed=place().pending().touches(f"users.{key}"), boxes=boxes, uses=_led(key),
+    )  # fmt: skip
+
+
+def _led(key: str) -> list[str]:
+    """What somebody must lead elsewhere when the user goes: flows that ring him, numbers that lead to his extension."""
+    document = place().document()
+    names = Names(document)
+    followed = followers(document, "users", key)
+    places = [loc for loc in uses(document, "users", key) if path_of(object_of(loc)) not in followed]
+    extension = place().kind("users").get(key, {}).get("extension")
+    for number, held in place().kind("numbers").items():
+        to = held.get("destination")
+        if isinstance(to, Mapping) and to.get("kind") == "extension" and to.get("target") == extension:
+            places.append(("numbers", number))
+    return list(dict.fromkeys(names.of(str(loc[0]), str(loc[1])) for loc in places if loc[:2] != ("users", key)))
 
 
 @live("people.phones")

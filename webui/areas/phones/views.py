@@ -11,7 +11,6 @@ from webui.areas.phones.forms import DeviceForm
 from webui.areas.phones.signin import sign_in
 from webui.engine import engine
 from webui.forms.form import delete
-from webui.guard import current
 from webui.i18n import gettext, lazy_gettext
 from webui.listing import found, page
 from webui.place import place
@@ -56,7 +55,6 @@ def device(key: str) -> Response | str:
 def delete_device(key: str) -> Response | tuple[str, int]:
     name = name_of(place().kind("devices").get(key, {}), key)
     if delete(f"devices.{key}", gettext("%(name)s is deleted, not applied.", name=name)):
-        _forget(key)
         return redirect(url_for("phones.index"), 303)
     return _page(key, DeviceForm.at(f"devices.{key}")), 409
 
@@ -68,15 +66,3 @@ def _page(key: str, form: DeviceForm) -> str:
         "phones/device.html", form=form, key=key, name=name_of(held, key), number=held.get("extension") or owner.get("extension") or "",
         changed=place().pending().touches(f"devices.{key}"), contacts=contacts_of(engine().state).get(key, []), signs=sign_in(key) if form.exists else None,
     )  # fmt: skip
-
-
-def _forget(key: str) -> None:
-    """Whoever named the deleted device names it no more: its owner's choice of a main device, groups."""
-    editor = place().editor(current().author)
-    for user, held in place().kind("users").items():
-        if held.get("main_device") == key:
-            editor.delete(f"users.{user}.main_device")
-    for group, held in place().kind("groups").items():
-        members = held.get("devices")
-        if isinstance(members, list) and key in members:
-            editor.set(f"groups.{group}.devices", [member for member in members if member != key])
