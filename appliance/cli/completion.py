@@ -147,6 +147,8 @@ def _named(kind: str) -> Callable[[dict[str, Any]], Iterator[tuple[str, str]]]:
 complete_extension = from_site(_extensions)
 complete_flow = from_site(_named("flows"))
 complete_user = from_site(_named("users"))
+complete_schedule = from_site(_named("schedules"))
+complete_audio = from_site(_named("audio"))
 
 
 def _objects(site: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
-import re
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 from rich.text import Text
@@ -13,6 +10,7 @@ from rich.text import Text
 from appliance.cli.completion import complete_extension, complete_flow, complete_revision, complete_user
 from appliance.cli.local import Desk, edits
 from appliance.cli.output import Screen, duration, plain, print_json
+from appliance.cli.times import moment_of
 from appliance.errors import Conflict, HoldfastError, NotFound
 from appliance.site.store import SiteStore
 from appliance.site.wording import close, path_of, quoted
@@ -166,7 +164,7 @@ def simulate(
         "keys": keys,
         "others": others,
         "internet": not no_internet,
-        "at": _moment(at, document) if at else None,
+        "at": moment_of(at, document).isoformat() if at else None,
         "people": dict(map(_assumed, people)),
     }
     found = run_job("simulate", {"document": document, "situation": situation})
@@ -187,20 +185,6 @@ def _walk(found: dict[str, Any], screen: Screen) -> None:
         if visit["exit"] or visit["leads_to"]:
             screen.line(f"                  {' -> '.join(word for word in (visit['exit'], visit['leads_to']) if word)}")
     screen.line(found["end"], "bold")
-
-
-def _moment(text: str, document: dict[str, Any]) -> str:
-    """ISO 8601 without an offset: the site's time. Raises HoldfastError."""
-    try:
-        today = datetime.datetime.now(ZoneInfo(str(document.get("time_zone")))).date()
-    except (KeyError, ValueError, OSError):  # the candidate may name a zone there is none of
-        today = datetime.datetime.now(datetime.UTC).date()
-    try:
-        if re.fullmatch(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", text):
-            return datetime.datetime.combine(today, datetime.time.fromisoformat(text.zfill(5))).isoformat()
-        return datetime.datetime.fromisoformat(text).isoformat()
-    except ValueError:
-        raise HoldfastError(f"{plain(text)} is not a time", "write 18:30, 2026-12-24 or 2026-12-24T18:30", code="situation") from None
 
 
 def _assumed(text: str) -> tuple[str, str]:

@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 COMMANDS = {
-    "audio": "audio", "backup": "backup", "calls": "calls", "completion": "completion", "diagnose": "diagnose", "emergency": "emergency",
-    "factory-reset": "reset", "flow": "flow", "health": "health", "network": "network",
-    "registrations": "registrations", "restore": "restore", "secret": "secret", "shell": "shell",
-    "sign-in": "sign_in", "site": "site", "status": "status", "token": "token", "trace": "trace", "trunk": "trunk", "voicemail": "voicemail", "web": "web",
+    "audio": "audio", "backup": "backup", "calls": "calls", "certificate": "certificate", "completion": "completion", "diagnose": "diagnose",
+    "emergency": "emergency", "factory-reset": "reset", "flow": "flow", "health": "health", "network": "network", "registrations": "registrations",
+    "restore": "restore", "schedule": "schedule", "secret": "secret", "shell": "shell", "sign-in": "sign_in", "site": "site", "status": "status",
+    "token": "token", "trace": "trace", "trunk": "trunk", "voicemail": "voicemail", "web": "web",
 }  # fmt: skip
 """Each command and the file it is in, under its own name with _ for -."""
 

@@ -1,11 +1,13 @@
-"""Opening hours (pure): by the clock on the wall, so that the days on which clocks change are days like others."""
+"""Opening hours (pure but for what time it is): by the clock on the wall, so that the days on which clocks change are days like others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from appliance.site.model.flows import Holiday, Schedule
 
@@ -33,6 +35,12 @@ class Outlook:
     then: State | None = None
     then_until: datetime | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON values; moments by the clock on the wall."""
+        until, then_until = (moment.isoformat(timespec="minutes") if moment is not None else None for moment in (self.until, self.then_until))
+        holiday = self.holiday.name if self.holiday is not None else None
+        return {"state": self.state, "holiday": holiday, "until": until, "then": self.then, "then_until": then_until}
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -41,6 +49,19 @@ class Span:
     first: int
     last: int
     period: int
+
+
+def zone_of(document: Mapping[str, Any]) -> ZoneInfo:
+    """The time zone of a document; UTC where a candidate names one there is none of."""
+    try:
+        return ZoneInfo(str(document.get("time_zone") or "UTC"))
+    except (KeyError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def wall_clock(document: Mapping[str, Any]) -> datetime:
+    """What the clock on the wall of the site shows now."""
+    return datetime.now(UTC).astimezone(zone_of(document)).replace(tzinfo=None)
 
 
 def outlook(schedule: Schedule, at: datetime) -> Outlook:

@@ -82,6 +82,26 @@ def test_one_of_the_same_name_is_replaced_and_a_rollback_has_the_old_one(desk: D
     assert load(media_path(desk.data, old)).seconds > 0
 
 
+def test_the_box_speaks_a_text_and_a_recording_is_saved_as_a_file(desk: Desk) -> None:
+    done = desk.run("speak", "Closed", "We are closed today.")
+    assert done.exit_code == 0, done.output
+    file = desk.folder / "closed.wav"
+    assert f"{file}: " in desk.run("export", "Closed", str(file)).output
+    assert load(file).seconds > 0.7
+    assert "exists already" in desk.run("export", "closed", str(file)).output
+    assert json.loads(desk.run("export", "closed", str(file), "--overwrite", "--json").output)["bytes"] == file.stat().st_size
+    assert "no recording other" in desk.run("export", "other", str(file)).output
+    assert json.loads(desk.run("speak", "Closed", "Hi", "--language", "xx-yy", "--json").output)["code"] == "speech-voice"
+    assert json.loads(desk.run("speak", "Closed", " . ", "--json").output)["code"] == "speech-empty"
+
+
+def test_the_list_says_who_plays_a_recording(desk: Desk) -> None:
+    desk.run("add", "Greeting", desk.tone())
+    desk.editor.set("mailboxes.alex", {"name": "Alex", "greeting": "greeting"})
+    assert "mailboxes.alex.greeting" in desk.run("list").output
+    assert json.loads(desk.run("list", "--json").output)["audio"][0]["uses"] == ["mailboxes.alex.greeting"]
+
+
 def test_a_recording_is_removed_by_id_or_name(desk: Desk) -> None:
     desk.run("add", "One", desk.tone())
     desk.run("add", "Two", desk.tone(hz=500))

@@ -72,7 +72,7 @@ def test_a_candidate_full_of_mistakes_is_completed(tab, office: Run) -> None:
 
 def test_the_shell_completes_whole_lines(tab) -> None:
     assert complete_line("", "sit") == ["site "]
-    assert complete_line("", "he") == ["help "]
+    assert complete_line("", "hel") == ["help "]
     assert complete_line("site ", "rollb") == ["rollback "]
     assert complete_line("holdfast site show ", "users.da") == ["users.dana ", "users.dana."]
     assert complete_line("site show 'x", "y") == []

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, get_day_names
 from flask_babel import get_locale
 from pydantic import ValidationError
 
-from appliance.site.hours import WEEKDAYS, Outlook, State, outlook
+from appliance.site.hours import WEEKDAYS, Outlook, State, outlook, wall_clock, zone_of
 from appliance.site.model.flows import Schedule
 from webui.i18n import gettext
 from webui.place import place
@@ -34,17 +33,13 @@ class Told:
 
 
 def zone() -> str:
-    """The site's time zone as the candidate has it; UTC where it names one there is none of."""
-    name = str(place().document().get("time_zone") or "UTC")
-    try:
-        return str(ZoneInfo(name))
-    except (KeyError, ValueError, OSError):
-        return "UTC"
+    """The site's time zone as the candidate has it."""
+    return str(zone_of(place().document()))
 
 
 def site_time() -> datetime:
     """What the clock on the wall shows."""
-    return datetime.now(UTC).astimezone(ZoneInfo(zone())).replace(tzinfo=None)
+    return wall_clock(place().document())
 
 
 def readable(held: Mapping[str, Any]) -> Schedule | None:
