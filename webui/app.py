@@ -9,7 +9,7 @@ from flask import Flask, redirect
 from jinja2 import FileSystemLoader, StrictUndefined
 from werkzeug.wrappers import Response
 
-from webui import access, apply, areas, assets, guard, headers, i18n, live, problems, reveal, vitals
+from webui import access, apply, areas, assets, guard, headers, i18n, later, live, problems, reveal, vitals
 from webui.accounts import Accounts
 from webui.api import v1
 from webui.config import Config
@@ -36,7 +36,7 @@ def create_app(config: Config) -> Flask:
     for part in (i18n, headers, problems, assets):
         part.set_up(app)
     guard.set_up(app, guard.Guard(config, Accounts(place), Sessions(config.web)))
-    for feature in (access, live, vitals, apply, reveal, areas, v1):
+    for feature in (access, later, live, vitals, apply, reveal, areas, v1):
         feature.set_up(app)
     app.jinja_env.globals.update(toasts=toasts, now=time.time)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from flask import current_app
 
-from appliance.control.client import AsyncClient, Client
+from appliance.control.client import AsyncClient, Client, RemoteError
 from appliance.errors import ControlError
 
 log = logging.getLogger(__name__)
@@ -27,18 +27,21 @@ STALE_S = 10.0
 """Asked again after so long although nothing happened: what is counted in seconds moves by itself."""
 WATCHED_S = 60.0
 """So long after somebody last looked the engine is asked; then it is left in peace."""
-GAP_S = {"status": 0.3, "registrations": 2.0, "calls": 1.0, "notices": 0.3}
+GAP_S = {"status": 0.3, "registrations": 2.0, "calls": 1.0, "notices": 0.3, "health": 4.0, "messages": 1.0}
 """Each is fetched at most so often: 500 phones that come back at once are a hundred changes a second."""
 _NEEDS = {"Registered": ("registrations", "status"), "Unregistered": ("registrations", "status"), "RegistrationRefused": (), "CallStarted": ("calls", "status"),
-          "CallAnswered": ("calls", "status"), "CallEnded": ("calls", "status"), "EmergencyNotice": ("status", "notices")}  # fmt: skip
-_ASKED = {"notices": ("emergency.notices", {"limit": 50})}
+          "CallAnswered": ("calls", "status"), "CallEnded": ("calls", "status"), "EmergencyNotice": ("status", "notices"),
+          "HealthChanged": ("health", "status"), "VoicemailChanged": ("messages",)}  # fmt: skip
+_ASKED: dict[str, tuple[str, dict[str, Any]]] = {"notices": ("emergency.notices", {"limit": 50}), "messages": ("voicemail.counts", {})}
 """What is asked by another name, or with parameters."""
-_ANSWER_S = 5.0
+_ANSWER_S = 8.0
+"""An engine that is silent for longer hangs, or the machine has no time for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`status`, `registrations`, `calls`, `notices` (emergency calls): the results of these methods (control.shapes), {} before the first answer.
+    """`status`, `registrations`, `calls`, `notices` (emergency calls), `health`, `messages` (voicemail): the results of these methods
+    (control.shapes), {} before the first answer.
 
     `at`: when each came (monotonic).
     `up`: the engine answers; `down_since`: since when not (Unix seconds). `serial` rises with every change.
@@ -48,6 +51,8 @@ class State:
     registrations: Mapping[str, Any] = field(default_factory=dict)
     calls: Mapping[str, Any] = field(default_factory=dict)
     notices: Mapping[str, Any] = field(default_factory=dict)
+    health: Mapping[str, Any] = field(default_factory=dict)
+    messages: Mapping[str, Any] = field(default_factory=dict)
     at: Mapping[str, float] = field(default_factory=dict)
     up: bool = False
     down_since: float = field(default_factory=time.time)
@@ -68,7 +73,7 @@ class Engine:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._wanted: asyncio.Event | None = None
+        self._watched: asyncio.Event | None = None
         self._looked = 0.0
         self._first = threading.Event()
 
@@ -92,6 +97,11 @@ class Engine:
         with Client(self._control, timeout_s=timeout_s) as client:
             return client.call(method, **params)
 
+    def ask(self, method: str, timeout_s: float = 3.0, **params: Any) -> Any:
+        """As `call`, for a part of a page that comes after it: never longer than `timeout_s`, for an engine that hangs must not hold the pages' threads."""
+        with Client(self._control, timeout_s=timeout_s, patient=False) as client:
+            return client.call(method, **params)
+
     def _look(self) -> None:
         asleep = time.monotonic() - self._looked > WATCHED_S
         self._looked = time.monotonic()
@@ -100,8 +110,8 @@ class Engine:
                 if self._thread is None:
                     self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
                     self._thread.start()
-        elif asleep and self._loop is not None and self._wanted is not None:
-            self._loop.call_soon_threadsafe(self._wanted.set)
+        elif asleep and self._loop is not None and self._watched is not None:
+            self._loop.call_soon_threadsafe(self._watched.set)
 
     # ---- the background thread -----------------------------------------------------------------------------------
 
@@ -109,14 +119,15 @@ class Engine:
         asyncio.run(self._follow())
 
     async def _follow(self) -> None:
-        self._loop, self._wanted = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._watched = asyncio.get_running_loop(), asyncio.Event()
         failures = 0
         while True:
             try:
-                async with AsyncClient(self._control, timeout_s=_ANSWER_S) as client, asyncio.TaskGroup() as both:
-                    dirty = set(GAP_S)
-                    both.create_task(self._listen(client, dirty))
-                    both.create_task(self._fetch(client, dirty))
+                async with AsyncClient(self._control, timeout_s=_ANSWER_S, patient=False) as client, asyncio.TaskGroup() as all_of_them:
+                    news = {what: asyncio.Event() for what in GAP_S}
+                    all_of_them.create_task(self._listen(client, news))
+                    for what in GAP_S:
+                        all_of_them.create_task(self._keep(client, what, news[what]))
             except* ControlError as group:
                 failures = 0 if self._state.up else failures + 1
                 if self._state.up:
@@ -124,39 +135,41 @@ class Engine:
                 self._lost()
             await asyncio.sleep(back_off_s(failures))
 
-    async def _listen(self, client: AsyncClient, dirty: set[str]) -> None:
-        assert self._wanted is not None
-        async for event in client.subscribe("events"):
-            needs = _NEEDS.get(str(event.data.get("type")), ("status",))
-            dirty.update(GAP_S if event.lost else needs)
-            if dirty:
-                self._wanted.set()
+    async def _listen(self, client: AsyncClient, news: Mapping[str, asyncio.Event]) -> None:
+        def anything() -> None:
+            for each in news.values():
+                each.set()
 
-    async def _fetch(self, client: AsyncClient, dirty: set[str]) -> None:
-        assert self._wanted is not None
+        # What was asked before the subscription stood may be old already, and nobody would tell.
+        async for event in client.subscribe("events", begun=anything):
+            if event.lost:
+                anything()
+            for what in _NEEDS.get(str(event.data.get("type")), ("status",)):
+                news[what].set()
+
+    async def _keep(self, client: AsyncClient, what: str, news: asyncio.Event) -> None:
+        """Keep one answer fresh; each for itself, so that a slow one does not hold back the others."""
+        assert self._watched is not None
+        method, params = _ASKED.get(what, (what, {}))
         while True:
-            now = time.monotonic()
-            if self._state.up and now - self._looked > WATCHED_S:
-                await self._wanted.wait()  # an event, which is kept in `dirty`, or somebody who looks
-                self._wanted.clear()
-                continue
-            age = {what: now - self._state.at.get(what, -STALE_S) if self._state.up else STALE_S for what in GAP_S}
-            due = [what for what in GAP_S if what in dirty or age[what] >= STALE_S]
-            if ready := [what for what in due if age[what] >= GAP_S[what]]:
-                dirty.difference_update(ready)
-                asked = [_ASKED.get(what, (what, {})) for what in ready]
-                answers = await asyncio.gather(*(client.call(method, **params) for method, params in asked))
-                self._take(dict(zip(ready, answers, strict=True)))
-                continue
-            pause_s = min((GAP_S[what] if what in due else STALE_S) - age[what] for what in GAP_S)
+            news.clear()
+            try:
+                answer = await client.call(method, **params)
+            except RemoteError as error:
+                log.warning("the engine does not say %s: %s", what, error)
+                answer = getattr(self._state, what)
+            self._take(what, answer)
+            await asyncio.sleep(GAP_S[what])
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await self._wanted.wait()
-            self._wanted.clear()
+                async with asyncio.timeout(STALE_S - GAP_S[what]):
+                    await news.wait()
+            while time.monotonic() - self._looked > WATCHED_S:
+                self._watched.clear()
+                await self._watched.wait()
 
-    def _take(self, answers: Mapping[str, Any]) -> None:
-        now = time.monotonic()
-        self._put(replace(self._state, **answers, at={**self._state.at, **dict.fromkeys(answers, now)}, up=True))
+    def _take(self, what: str, answer: Any) -> None:
+        given: dict[str, Any] = {what: answer}
+        self._put(replace(self._state, **given, at={**self._state.at, what: time.monotonic()}, up=True))
 
     def _lost(self) -> None:
         if self._state.up or not self._first.is_set():
@@ -166,7 +179,8 @@ class Engine:
         with self._changed:
             self._state = replace(state, serial=self._state.serial + 1)
             self._changed.notify_all()
-        self._first.set()
+        if not state.up or state.at.keys() >= GAP_S.keys():
+            self._first.set()
 
 
 def back_off_s(failures: int) -> float:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -44,7 +44,10 @@ from appliance.control.shapes import (
     RegistrationShape,
     RegistrationsResult,
     RestartResult,
+    SideShape,
     SignInResult,
+    SoundResult,
+    SoundShape,
     StatusResult,
     TraceCall,
     TraceMessage,
@@ -89,7 +92,10 @@ __all__ = [
     "RegistrationsResult",
     "RemoteError",
     "RestartResult",
+    "SideShape",
     "SignInResult",
+    "SoundResult",
+    "SoundShape",
     "StatusResult",
     "TraceCall",
     "TraceMessage",
@@ -150,9 +156,9 @@ def _late(method: str, limit_s: float) -> ControlError:
     return ControlError(f"The box did not answer {method} within {limit_s:g} s", "it may be busy or hanging: look at its log", code="timeout")
 
 
-def _limit_s(method: str, timeout_s: float) -> float:
+def _limit_s(method: str, timeout_s: float, patient: bool) -> float:
     known = METHODS.get(method)
-    return max(timeout_s, known.timeout_s + _MARGIN_S) if known else timeout_s
+    return max(timeout_s, known.timeout_s + _MARGIN_S) if known and patient else timeout_s
 
 
 def _frame(id: int, method: str, params: Mapping[str, Any]) -> bytes:
@@ -246,20 +252,21 @@ class _Link:
 class Client:
     """Waits for each answer. Connects when first used, and again after a fault. Not for several threads at once.
 
-    `path` None: the socket the environment names. `timeout_s` bounds connecting and each call (methods that take longer by nature have their own limit).
-    Every method raises ControlError with a hint; a refusal of the box is its subclass RemoteError.
+    `path` None: the socket the environment names. `timeout_s` bounds connecting and each call (methods that take longer by nature have their own limit, unless
+    the client is not `patient`). Every method raises ControlError with a hint; a refusal of the box is its subclass RemoteError.
     """
 
-    def __init__(self, path: Path | None = None, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, path: Path | None = None, *, timeout_s: float = TIMEOUT_S, patient: bool = True) -> None:
         self.path = path or default_control(os.environ)
         self._timeout_s = timeout_s
+        self._patient = patient
         self._link: _Link | None = None
 
     def call(self, method: str, /, **params: Any) -> Any:
         """The method's result (a shape of `control.shapes`)."""
         link = self._link = self._link or _Link(self.path, self._timeout_s)
         try:
-            return link.exchange(method, params, _limit_s(method, self._timeout_s))
+            return link.exchange(method, params, _limit_s(method, self._timeout_s, self._patient))
         except RemoteError:
             raise
         except BaseException:
@@ -304,9 +311,10 @@ class Client:
 class AsyncClient:
     """As `Client`, on a loop; calls may run side by side. A subscription has a connection of its own: who reads it slowly delays no call."""
 
-    def __init__(self, path: Path | None = None, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, path: Path | None = None, *, timeout_s: float = TIMEOUT_S, patient: bool = True) -> None:
         self.path = path or default_control(os.environ)
         self._timeout_s = timeout_s
+        self._patient = patient
         self._serial = 0
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._connecting = asyncio.Lock()
@@ -315,7 +323,7 @@ class AsyncClient:
 
     async def call(self, method: str, /, **params: Any) -> Any:
         """The method's result. Raises ControlError."""
-        limit_s = _limit_s(method, self._timeout_s)
+        limit_s = _limit_s(method, self._timeout_s, self._patient)
         try:
             async with asyncio.timeout(limit_s):
                 async with self._connecting:
@@ -334,14 +342,16 @@ class AsyncClient:
         except TimeoutError as error:
             raise _late(method, limit_s) from error
 
-    async def subscribe(self, topic: str) -> AsyncIterator[Notification]:
-        """The topic's events as they come; subscribed at the first `anext`."""
+    async def subscribe(self, topic: str, begun: Callable[[], None] | None = None) -> AsyncIterator[Notification]:
+        """The topic's events as they come; subscribed at the first `anext`: `begun` is called when no event will be missed any more."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 reader, writer = await self._open()
                 await _ask(reader, writer, "subscribe", {"topic": topic})
         except TimeoutError as error:
             raise _late("subscribe", self._timeout_s) from error
+        if begun is not None:
+            begun()
         try:
             while True:
                 event = _event(await _read(reader))

@@ -57,14 +57,14 @@ def _checks(r: Reading, before: Mapping[str, Level]) -> Iterator[Check]:
         yield _made("swap", level, f"{_percent(share)} of the swap space is used", "Memory is short: see which process takes it", share)
     level = level_of(r.busy, before.get("processor"), look=0.9, slack=0.1) if r.busy_s >= ENOUGH_S else "ok"
     sentence = f"The processor was busy for {_percent(r.busy)} of the last {r.busy_s:.0f} s"
-    yield _made("processor", level, sentence, "If it lasts, sound stutters: see which process takes it", r.busy)
+    yield _made("processor", level, sentence, "See which process takes it; if it lasts, sound stutters", r.busy)
     per_core = r.load[1] / max(1, r.cores)
     level = level_of(per_core, before.get("load"), look=3.0, slack=1.0)
     yield _made(
         "load",
         level,
         f"{r.load[1]:.1f} tasks waited for {_cores(r.cores)} in the last five minutes",
-        "Something else on this machine works hard, or its disk is slow",
+        "See what else runs on this machine: it works hard, or waits for a slow disk",
     )
     if r.temperature_c is not None:
         level = level_of(r.temperature_c, before.get("temperature"), look=75.0, bad=82.0, slack=5.0)
@@ -123,7 +123,7 @@ def _clock(r: Reading) -> Check:
 def _memory(r: Reading, before: Level | None) -> Check:
     share = 1 - r.memory_available / r.memory_total if r.memory_total else 0.0
     level = level_of(share, before, look=0.85, bad=0.94, slack=0.04)
-    sentence = f"{_size(r.memory_available)} of {_size(r.memory_total)} memory are free"
+    sentence = f"{_size(r.memory_available)} of {_size(r.memory_total)} of memory are free"
     return _made("memory", level, sentence, "See which process takes it; stop what does not belong to the box", share)
 
 
@@ -133,7 +133,7 @@ def _handles(r: Reading, before: Level | None) -> Check:
         return Check("handles", "ok", "No process of the box is short of file handles")
     share = most.handles / max(1, most.most_handles)
     level = level_of(share, before, look=0.7, bad=0.9, slack=0.1)
-    sentence = f"{most.name} has {most.handles} of at most {most.most_handles} files and connections open"
+    sentence = f"The {most.name} has {most.handles} of at most {most.most_handles} files and connections open"
     return _made("handles", level, sentence, "Restart the box's software when no call is up, and report this", share)
 
 
@@ -149,9 +149,13 @@ def _certificate(file: str, ends_unix_s: float | None, now_unix_s: float) -> Che
     return _made(
         name,
         level,
-        f"The certificate of {who} is valid for {days} {'day' if days == 1 else 'days'} more",
+        f"The certificate of {who} is valid for {_span(days)} more",
         "Replace it before it ends: browsers and phones refuse it then",
     )
+
+
+def _span(days: int) -> str:
+    return f"{days // 365} years" if days >= 730 else "1 day" if days == 1 else f"{days} days"
 
 
 def _percent(share: float) -> str:

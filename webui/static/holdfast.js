@@ -43,10 +43,18 @@ if(f.sent)return e.preventDefault();
 f.sent=true;const b=e.submitter;
 if(b)setTimeout(()=>{b.setAttribute('aria-busy','true');if(f.dataset.busy){const w=document.createElement('span');w.setAttribute('role','status');w.textContent=f.dataset.busy;b.replaceChildren(w)}},150)});
 addEventListener('pageshow',e=>{if(e.persisted)location.reload()});
-$$('select[data-go]').forEach(s=>s.onchange=()=>s.form.requestSubmit());
+addEventListener('change',e=>{if(e.target.matches('select[data-go]'))e.target.form.requestSubmit()});
+
+/* a message that is played counts as heard, and the box tells the lamp of the phone; one sound at a time */
+addEventListener('play',async e=>{const p=e.target,url=p.dataset?.heard;
+for(const other of document.querySelectorAll('audio'))if(other!==p)other.pause();
+if(!url)return;
+const a=await ask(url,{method:'POST',body:new URLSearchParams({to:'heard'})});
+if(!a.ok)return say(await a.text());
+delete p.dataset.heard;p.closest('tr').querySelector('[data-state]').innerHTML=await a.text()},true);
 
 /* parts that take a while come after the page */
-$$('[data-load]').forEach(async d=>{try{const a=await ask(d.dataset.load);if(a.ok){d.innerHTML=await a.text();d.removeAttribute('data-load')}else d.textContent=await a.text()}catch{d.textContent='…'}});
+$$('[data-load]').forEach(async d=>{try{const a=await ask(d.dataset.load);if(a.ok){d.innerHTML=await a.text();d.removeAttribute('data-load');vars(d);if(location.hash)document.getElementById(location.hash.slice(1))?.scrollIntoView()}else d.textContent=await a.text()}catch{d.textContent='…'}});
 
 /* numbers for pictures: data-vars="--a:28%;--w:10%" where a style attribute would be */
 const vars=(r=document)=>$$('[data-vars]',r).forEach(x=>x.dataset.vars.split(';').forEach(p=>{const i=p.indexOf(':');if(i>0)x.style.setProperty(p.slice(0,i).trim(),p.slice(i+1).trim())}));

@@ -11,10 +11,10 @@ from flask import abort, render_template, request
 from appliance.errors import ControlError
 from webui.areas.calls import AREA
 from webui.areas.calls.ladder import ladder
-from webui.areas.calls.log import ANSWER_S
 from webui.areas.calls.words import DIRECTIONS, length, outcome, party, people
 from webui.engine import engine
 from webui.i18n import gettext
+from webui.later import ask, late, later
 
 MESSAGES = 80
 """On one page."""
@@ -26,13 +26,15 @@ def call(session: str) -> str:
     up: Mapping[str, Any] | None = next((each for each in state.calls.get("calls", ()) if each["id"] == session), None)
     record, messages, left_out, lost = None, [], 0, None
     try:
-        found = engine().call("calls.history", timeout_s=ANSWER_S, limit=1, call=session[:200])["calls"]
+        found = ask("calls.history", limit=1, call=session[:200])["calls"]
         record = found[0] if found else None
         if record is None and up is None:
             abort(404, description=gettext("There is no call %(id)s in the log. The oldest calls go when there are 200,000.", id=session[:80]))
-        traced = engine().call("trace", timeout_s=ANSWER_S, selector=session[:200], limit=400)
+        traced = ask("trace", selector=session[:200], limit=400)
         messages, left_out = traced["messages"], traced["left_out"]
     except ControlError as error:
+        if late(error):
+            return later(gettext("Call"), "calls", "areas.css")
         if error.code != "not-found":
             lost = error
     whole = ladder(messages)

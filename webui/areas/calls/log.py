@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flask import Response, g, redirect, render_template, request, stream_with_context, url_for
+from flask import Response, redirect, render_template, request, stream_with_context, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from appliance.errors import ControlError
@@ -13,12 +13,13 @@ from webui.areas.calls import AREA
 from webui.areas.calls.export import lines
 from webui.areas.calls.words import DIRECTIONS, length, outcome, outcomes, party, people
 from webui.engine import engine
-from webui.i18n import lazy_gettext
+from webui.i18n import gettext, lazy_gettext
+from webui.later import ask, late, later
 from webui.listing import ROWS, search
 from webui.place import place
 from webui.saved import toast
 
-ANSWER_S = 3.0
+ANSWER_S = 5.0
 CHUNK, MOST = 1000, 200_000
 """Records asked for at once, and in one file: all that the box keeps."""
 Row = Mapping[str, Any]
@@ -32,13 +33,15 @@ def index() -> str:
     before = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 18 else 0
     rows: list[Row] = []
     try:
-        rows = _ask(wanted, before, ROWS + 1)
-        g.lost = None
+        rows = ask("calls.history", limit=ROWS + 1, before=before, **wanted)["calls"]
+        lost = None
     except ControlError as error:
-        g.lost = error
+        if late(error):
+            return later(gettext("Calls"), "calls")
+        lost = error
     older = url_for("calls.index", **_kept(wanted), before=rows[ROWS - 1]["serial"]) if len(rows) > ROWS else ""
     return render_template(
-        "calls/log.html", rows=rows[:ROWS], older=older, newest=url_for("calls.index", **_kept(wanted)) if before else "", wanted=wanted, lost=g.lost,
+        "calls/log.html", rows=rows[:ROWS], older=older, newest=url_for("calls.index", **_kept(wanted)) if before else "", wanted=wanted, lost=lost,
         directions=DIRECTIONS, outcomes=outcomes(), known=people(), outcome=outcome, length=length, party=party,
     )  # fmt: skip
 
@@ -67,7 +70,7 @@ def _chunks(first: list[Row], wanted: Mapping[str, str]) -> Iterator[list[Row]]:
 
 def _ask(wanted: Mapping[str, str], before: int, limit: int) -> list[Row]:
     """Raises ControlError."""
-    found: list[Row] = engine().call("calls.history", timeout_s=ANSWER_S, limit=limit, before=before, **wanted)["calls"]
+    found: list[Row] = engine().ask("calls.history", ANSWER_S, limit=limit, before=before, **wanted)["calls"]
     return found
 
 

@@ -9,11 +9,10 @@ from flask import render_template, request
 
 from appliance.errors import ControlError
 from webui.areas.diag import AREA
-from webui.engine import engine
-from webui.i18n import lazy_gettext
+from webui.i18n import gettext, lazy_gettext
+from webui.later import ask, late, later
 from webui.listing import found, page
 
-ANSWER_S = 3.0
 MILD = frozenset({"silent", "switched-off", "no-password"})
 """What lasts rather than happens."""
 
@@ -25,8 +24,10 @@ def index() -> str:
     findings: list[Mapping[str, Any]] = []
     lost = None
     try:
-        findings = engine().call("diagnosis", timeout_s=ANSWER_S)["findings"]
+        findings = ask("diagnosis")["findings"]
     except ControlError as error:
+        if late(error):
+            return later(gettext("Diagnose"), "diag")
         lost = error
     rows = found(findings, lambda each: " ".join(str(each[name]) for name in ("cause", "cure", "name", "username", "user_agent")))
     return render_template("diag/index.html", rows=page(rows), lost=lost, q=request.args.get("q", ""), mild=MILD)

@@ -10,9 +10,9 @@ from appliance.errors import ControlError, DocumentError, HoldfastError
 from appliance.site.working import run_job
 from webui.areas.emergency import AREA
 from webui.areas.emergency.places import phone_name
-from webui.engine import engine
 from webui.guard import by_script
 from webui.i18n import gettext, lazy_gettext
+from webui.later import ask, late, later
 from webui.place import place
 from webui.vitals import emergency_number
 
@@ -51,8 +51,10 @@ def one() -> str:
     chosen, found, fault = request.args.get("extension", "")[:64], None, ""
     if chosen:
         try:
-            found = engine().call("emergency.test", extension=chosen)
+            found = ask("emergency.test", extension=chosen)
         except ControlError as error:
+            if late(error):
+                return later(gettext("Emergency"), "emergency", "emergency/message.css")
             fault = f"{error.sentence}. {error.hint}"
     return render_template("emergency/one.html", chosen=chosen, found=found, fault=fault, phones=_phones(), sources=SOURCES, number=emergency_number())
 
