@@ -1,0 +1,1 @@
+"""Where phones ask: TFTP, HTTP and SIP plug and play."""
