@@ -7,8 +7,19 @@ import os
 import socket
 import threading
 
-_FIRST, _LAST, _SLOT = 10400, 19800, 200
-"""Below the ephemeral range (32768 up) and the box's own RTP ports (20000 up), so that nobody takes one in between."""
+
+def _mine(worker: str | None, workers: str | None) -> tuple[int, int]:
+    """This process's part of 10400 to 19800: below the ephemeral range (32768 up) and the box's own RTP ports (20000 up), so that nobody takes one in between.
+
+    Each worker of pytest-xdist ("gw0", of "3") has a part to itself: what it found free is still free when a program takes it.
+    """
+    each = 9400 // int(workers or 1)
+    first = 10400 + int((worker or "gw0").removeprefix("gw")) * each
+    return first, first + each
+
+
+_FIRST, _LAST = _mine(os.environ.get("PYTEST_XDIST_WORKER"), os.environ.get("PYTEST_XDIST_WORKER_COUNT"))
+_SLOT = 200
 _lock = threading.Lock()
 _next = _FIRST + (os.getpid() * _SLOT) % (_LAST - _FIRST)
 

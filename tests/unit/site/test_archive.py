@@ -285,6 +285,7 @@ def test_older_ones_are_taken(product, tmp_path):
         gzip.compress(b"[" * 100_000 + b"\n"), gzip.compress(b'{"path": "head.json", "size": 99999999999}\n'),
         gzip.compress(b"x" * 10_000_000), gzip.compress(json.dumps(HEAD).encode())[:-9],
     ],
+    ids=lambda raw: f"{len(raw)} bytes",  # compressed bytes hold the time they were made
 )  # fmt: skip
 def test_streams_that_are_no_records(raw, tmp_path):
     assert refused(crafted(raw=raw), tmp_path).code == "damaged"
