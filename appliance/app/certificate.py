@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+
+from appliance.site.certificate import OWN
 
 LIFETIME = timedelta(days=3650)
 
@@ -43,6 +46,30 @@ def ensure_certificate(folder: Path, names: tuple[str, ...], addresses: tuple[st
     _write(key, private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
     _write(certificate, made.public_bytes(serialization.Encoding.PEM))
     return certificate, key
+
+
+def sip_certificate(data: Path, names: tuple[str, ...], addresses: tuple[str, ...]) -> Path:
+    """What SIP over TLS serves, certificate and key in one file that stays at its place: a copy of the site's own where that can be used, else the box's.
+
+    Raises OSError.
+    """
+    folder = data / "tls"
+    certificate, key = ensure_certificate(folder, names, addresses)
+    own = folder / OWN
+    content = own.read_bytes() if own.is_file() and usable(own, own) else certificate.read_bytes() + key.read_bytes()
+    used = folder / "sip.pem"
+    if not used.is_file() or used.read_bytes() != content:
+        _write(used, content)
+    return used
+
+
+def usable(certificate: Path, key: Path) -> bool:
+    """Whether TLS can be spoken with these: they were checked when they came, and a disk may have damaged them since."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError):
+        return False
+    return True
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -84,7 +84,9 @@ def methods(box: Box) -> Mapping[str, Handler]:
 
     async def history(params: dict[str, Any], _: Peer) -> shapes.HistoryResult:
         own = _own(box, params["user"]) if params["user"] else None
-        wanted = Wanted(params["search"], params["direction"], params["outcome"], params["call"], own)
+        wanted = Wanted(
+            params["search"], params["direction"], params["outcome"], params["call"], own, params["bad_sound"], params["since_unix_s"], params["until_unix_s"]
+        )
         rows = await box.loop.run_in_executor(None, box.history, params["limit"], params["before"], wanted)
         return {
             "calls": [
@@ -146,6 +148,9 @@ def methods(box: Box) -> Mapping[str, Handler]:
 
     async def notices(params: dict[str, Any], _: Peer) -> shapes.NoticesResult:
         known = (*reversed(box.notices.live()), *box.notices.recent())
+    async def certificate_changed(_: dict[str, Any], __: Peer) -> shapes.CertificateChangedResult:
+        return {"sip": await box.renew_certificate()}
+
         return {"notices": [_notice(box, n) for n in known[: params["limit"]]]}
 
     async def acknowledge(params: dict[str, Any], peer: Peer) -> shapes.AcknowledgeResult:
@@ -163,7 +168,7 @@ def methods(box: Box) -> Mapping[str, Handler]:
         "status": status, "registrations": registrations, "diagnosis": diagnosis, "devices.sign-in": sign_in, "calls": calls, "calls.history": history,
         "calls.hangup": hangup, "calls.originate": originate, "calls.page": paged, "calls.transfer": transfer, "trunks.test": line_test, "network": network,
         "trace": trace, "box.restart": box_restart,
-        "site.activate": activate, "secrets.changed": secrets_changed,
+        "site.activate": activate, "secrets.changed": secrets_changed, "certificate.changed": certificate_changed,
         "emergency.test": test, "emergency.notices": notices, "emergency.acknowledge": acknowledge,
         **voicemail_methods(box.voice.voicemail), **health_methods(box),
     }  # fmt: skip

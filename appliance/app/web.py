@@ -27,6 +27,7 @@ from appliance.app.preflight import port_holder
 from appliance.app.settings import Settings
 from appliance.errors import HoldfastError, SettingsError
 
+from appliance.site.certificate import OWN
 log = logging.getLogger(__name__)
 
 THREADS = 96
@@ -78,6 +79,10 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         from webui.server import tls_context  # noqa: PLC0415
 
         return tls_context(self._certificate, self._key)
+        own = self._certificate.with_name(OWN)
+        if own.is_file():
+            with contextlib.suppress(OSError, ssl.SSLError):
+                return tls_context(own, own)
 
     def _drop_privileges(self) -> None:
         """The ports are bound; from here on this process and its worker need nothing that an ordinary owner of the data folder has not."""

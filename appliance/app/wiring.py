@@ -15,7 +15,7 @@ from typing import Any
 
 from appliance.app.activation import Activation, Compiled
 from appliance.app.callbacks import Callbacks
-from appliance.app.certificate import ensure_certificate
+from appliance.app.certificate import sip_certificate
 from appliance.app.health import Health
 from appliance.app.line_test import LineTests
 from appliance.app.mwi import Mwi
@@ -110,7 +110,7 @@ class Box:
         self._restore()
         self.digest = DigestAuth(self.snapshot.realm, secrets.token_bytes(32))
         self.admission = Admission(self._rules(), self.digest, self.registrations.registrar, self._free_legs, self._crowded_by, self._note_refusal)
-        tls = await loop.run_in_executor(None, self._certificate, site)
+        tls = await loop.run_in_executor(None, self._certificate)
         self.endpoint = SipEndpoint(
             EndpointConfig(
                 addresses=settings.bind,
@@ -214,15 +214,23 @@ class Box:
         self._hosts = dict(hosts)
         self.endpoint.post(lambda: self.admission.swap(with_hosts(self.admission.rules, self._hosts)))
 
-    def _certificate(self, site: Site) -> tuple[Path, Path] | None:
+    def _certificate(self) -> tuple[Path, Path] | None:
         try:
-            return ensure_certificate(self.settings.data / "tls", (site.domain,), self.settings.bind)
+            used = sip_certificate(self.settings.data, (self.snapshot.site.domain,), self.settings.bind)
         except OSError as error:
             self.alarm("tls", f"SIP over TLS is off: its certificate could not be written ({error})", "check the free space and permissions of the data folder")
             return None
 
     # ---- state ---------------------------------------------------------------------------------------------------
 
+        return used, used
+
+    async def renew_certificate(self) -> bool:
+        """Serve SIP over TLS with what is in the folder now; connections and calls go on with what they began with. False: there is no SIP over TLS."""
+        if self.endpoint.config.tls is None or await self.loop.run_in_executor(None, self._certificate) is None:
+            return False
+        await self.endpoint.renew_tls()
+        return True
     def _open_state(self) -> None:
         path = self.settings.data / "state" / "state.db"
         self.engine, self.writer = None, None

@@ -334,6 +334,7 @@ METHODS = _table(
     Method("voicemail.delete", MessageParams),
     Method("voicemail.counts"),
     Method("voicemail.greeting", MailboxParams),
+    Method("certificate.changed"),
     Method("voicemail.greeting-read", GreetingReadParams),
     Method("voicemail.greeting-set", GreetingSetParams),
     Method("voicemail.greeting-clear", MailboxParams),

@@ -256,7 +256,8 @@ class RegistrationsResult(TypedDict):
 class FindingShape(TypedDict):
     """Something that does not work: `cause` and `cure` are sentences without their full stop. `device` "": none of the site's. `source` "": not known.
 
-    `code`: a reason of a refusal ("wrong-password", "unknown-user", "wrong-domain"…), "no-flow", "silent", "no-password" or "switched-off".
+    `code`: a reason of a refusal ("wrong-password", "unknown-user", "wrong-domain"…), "no-flow", "silent", "no-password", "switched-off", or how calls sounded:
+    "one-way", "loss", "jitter" or "delay"; `call` is then the latest of these.
     `at_unix_s`: the last of its `times`; 0 for what lasts.
     """
 
@@ -300,6 +301,85 @@ class SecretsChangedResult(TypedDict):
 
 
 class CallShape(TypedDict):
+class WayShape(TypedDict):
+    """One way between a side of a call and the box. `score` 1 to 5. None: not known; a far end that sends no RTCP reports tells nothing."""
+
+    packets: int
+    lost_percent: float | None
+    jitter_ms: float | None
+    score: float | None
+
+
+class SideShape(TypedDict):
+    """One side of a call: "caller" or "called". `sends`: from it to the box, `gets`: from the box to it; `hears_…`: what it heard of the other side in all.
+
+    `line`: it is outside. `gap_s`: the longest time without a packet of it. `forwarded`: its packets were passed on as they came.
+    """
+
+    side: str
+    name: str
+    line: bool
+    codec: str
+    sends: WayShape
+    gets: WayShape
+    rtt_ms: float | None
+    gap_s: float
+    hears_lost_percent: float | None
+    hears_score: float | None
+    forwarded: bool
+
+
+class SoundFindingShape(TypedDict):
+    """What `listener` suffers from `speaker`. `code`: "one-way" (`value` in s), "loss" (%), "jitter" or "delay" (ms). `side`: where; `line`: outside.
+
+    `cause` and `cure` are sentences without their full stop.
+    """
+
+    code: str
+    listener: str
+    speaker: str
+    side: str
+    line: bool
+    value: float
+    cause: str
+    cure: str
+
+
+class SoundShape(TypedDict):
+    """How a call sounds. `score`: to whoever hears worst, 1 to 5 (E-model, ITU-T G.107). `bad`: below 3.6, or there is a finding."""
+
+    score: float | None
+    bad: bool
+    sides: list[SideShape]
+    findings: list[SoundFindingShape]
+
+
+class CourseShape(TypedDict):
+    """How one side's sound went, a value for each step: per cent lost and jitter in ms of what it sent and of what it got; None: nothing was known."""
+
+    side: str
+    sent_lost: list[float | None]
+    sent_jitter: list[float | None]
+    got_lost: list[float | None]
+    got_jitter: list[float | None]
+
+
+class SoundResult(TypedDict):
+    """`up`: the call is still up, and `sound` some seconds old. `sound` None: not measured. `course`: of the latest calls alone; each step is `step_s` long."""
+
+    call: str
+    up: bool
+    sound: SoundShape | None
+    step_s: float
+    course: list[CourseShape]
+
+
+class CertificateChangedResult(TypedDict):
+    """`sip`: whether SIP over TLS uses it now; False where there is none."""
+
+    sip: bool
+
+
     """`state`: "new", "dialling", "ringing", "up" or "transferring", for `since_s` now."""
 
     id: str

@@ -352,6 +352,16 @@ class SipEndpoint:
         except TimeoutError:
             return 408
 
+    async def renew_tls(self) -> None:
+        """Have new TLS connections use the certificate as its file is now; those that are up, and calls, go on. Raises SipError."""
+        await self.ask(self._renew_tls)
+
+    def _renew_tls(self) -> None:
+        for (ip, transport), transport_id in self._transports.items():
+            if transport is Transport.TLS and (ip, transport) in self._lan and lib.hf_tls_restart(transport_id, ip.encode(), self.config.tls_port):
+                hint = "restart the box; phones that use UDP or TCP do not notice"
+                raise SipError(f"Port {self.config.tls_port}/tls on {ip} could not be opened again", hint)
+
     async def all_stats(self) -> Mapping[LegId, MediaStats]:
         return Counters.read(await self.ask(self._counters.snapshot, self._legs))
 

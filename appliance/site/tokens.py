@@ -29,6 +29,8 @@ SCOPES: Mapping[str, str] = {
     "voicemail": "list, hear and delete messages",
     "secrets": "see passwords of phones and trunks; every look is on record",
     "access": "change who administers the box",
+    "backup": "make backups of everything, passwords included, under a passphrase of its own choice",
+    "system": "restore a backup, replace certificates, reset the box",
 }
 """What a token may be allowed to do."""
 

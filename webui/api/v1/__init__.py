@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask
 
-from webui.api.v1 import about, commits, document, secrets, simulate, state, voicemail
+from webui.api.v1 import about, certificate, commits, document, library, secrets, simulate, state, voicemail
 from webui.api.v1.caller import Gate
 from webui.api.v1.operation import ROOT, add_routes
 from webui.place import place
 
-PARTS = (document, commits, state, voicemail, secrets, simulate, about)
+PARTS = (document, library, commits, state, voicemail, secrets, simulate, certificate, about)
 
 
 def set_up(app: Flask) -> None:

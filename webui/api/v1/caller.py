@@ -15,7 +15,7 @@ from webui.api.problems import Refused
 from webui.guard import by_session
 from webui.limits import source
 
-SCOPES_OF_ROLES = {"administrator": frozenset(SCOPES), "installer": frozenset(SCOPES) - {"access"}, "user": frozenset[str]()}
+SCOPES_OF_ROLES = {"administrator": frozenset(SCOPES), "installer": frozenset(SCOPES) - {"access", "backup", "system"}, "user": frozenset[str]()}
 ANYBODY = "*"
 """A scope that everybody has who is known."""
 PER_S, BURST = 50.0, 200.0

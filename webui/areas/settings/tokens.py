@@ -30,6 +30,8 @@ MAY = {
     "voicemail": _l("List, hear and delete messages"),
     "secrets": _l("See passwords of phones and lines; every look is on record"),
     "access": _l("Change who administers the box"),
+    "backup": _l("Make backups of everything, passwords included, under a passphrase of its own choice"),
+    "system": _l("Restore a backup, replace certificates, reset the box"),
 }
 """SCOPES in the words of these pages."""
 

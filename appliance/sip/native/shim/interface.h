@@ -32,6 +32,9 @@ void hf_counts(unsigned long *out, int n);                           /* rx reque
 /* names.c: pjsip never resolves; it is told addresses here. Any thread. */
 void hf_name_set(const char *host, const char *ip);                  /* ip "" forgets */
 
+/* tls.c */
+int  hf_tls_restart(int transport, const char *ip, int port);        /* the listener of a TLS transport reads its certificate again; 0, or -1: it is closed */
+
 /* request.c: requests of our own outside pjsip's dialogs */
 extern "Python" void hf_on_response(int token, int code, const char *reason);
 int  hf_request_send(int token, int acc, const char *method, const char *target, const char *from, const char *to, const char *headers,

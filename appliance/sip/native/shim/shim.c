@@ -2,6 +2,7 @@
 #include "wake.c"
 #include "trace.c"
 #include "names.c"
+#include "tls.c"
 #include "urn.c"
 #include "hook.c"
 #include "dropped.c"
