@@ -5,6 +5,7 @@ The worker asks its own server over TLS, as a browser would, and beats only when
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import http.client
@@ -26,8 +27,8 @@ from appliance.app.child import ParentLink
 from appliance.app.preflight import port_holder
 from appliance.app.settings import Settings
 from appliance.errors import HoldfastError, SettingsError
-
 from appliance.site.certificate import OWN
+
 log = logging.getLogger(__name__)
 
 THREADS = 96
@@ -78,11 +79,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def _tls(self, _config: Any, _default: Any) -> ssl.SSLContext:
         from webui.server import tls_context  # noqa: PLC0415
 
-        return tls_context(self._certificate, self._key)
         own = self._certificate.with_name(OWN)
         if own.is_file():
             with contextlib.suppress(OSError, ssl.SSLError):
                 return tls_context(own, own)
+        return tls_context(self._certificate, self._key)
 
     def _drop_privileges(self) -> None:
         """The ports are bound; from here on this process and its worker need nothing that an ordinary owner of the data folder has not."""
