@@ -91,7 +91,9 @@ def claim() -> Response | str | tuple[str, int]:
 
 
 def _claim(id: str, name: str, password: str) -> Response:
-    if not claims.claim(place().data, claims.FirstAccount(id, name, password_hash(password))):
+    # One hash for both: the sign-in outlives the commit that makes the account the site's own.
+    kept = password_hash(password)
+    if not claims.claim(place().data, claims.FirstAccount(id, name, kept)):
         return redirect(url_for("access.sign_in"), 303)
     log.warning("the box was claimed by %s from %s", id, request.remote_addr)
     guard().limits.succeeded(source_of(None))
@@ -101,7 +103,7 @@ def _claim(id: str, name: str, password: str) -> Response:
     first_hour.begin()
     # The account holds already; from the next commit on it is the site's own.
     try:
-        place().editor(account.author).set(f"administrators.{id}", {"name": name, "role": "administrator", "password": password})
+        place().editor(account.author).set(f"administrators.{id}", {"name": name, "role": "administrator", "password": kept})
     except HoldfastError as error:
         log.error("the first administrator could not be put into the site: %s", error)
     return redirect(_first_page(), 303)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ class Accounts:
         return found[0] if found else None
 
     def check(self, name: str, password: str) -> Account | None:
-        """The account that `name` (user name or e-mail) and `password` open. Takes as long for names that do not exist."""
+        """The account that `name` (user name, e-mail, extension, outside number) and `password` open. Takes as long for names that do not exist."""
         found = self._find(name)
         return found[0] if _fits(found[1] if found else _NOBODY, password) and found else None
 
@@ -82,8 +83,9 @@ class Accounts:
         self.judge(name, password)
         first = claim.first_account(self._place.data)
         if first is not None and id == f"administrators.{first.id}":
-            claim.save_first_account(self._place.data, claim.FirstAccount(first.id, first.name, password_hash(password)))
-            self._place.vault.stage({name: password})
+            kept = password_hash(password)
+            claim.save_first_account(self._place.data, claim.FirstAccount(first.id, first.name, kept))
+            self._place.vault.stage({name: kept})
         else:
             self._place.vault.put({name: password})
 
@@ -97,10 +99,24 @@ class Accounts:
         for kind in ("administrators", "users"):
             if found := table.get(f"{kind}.{word}"):
                 return found
-        if "@" not in word:
-            return None
-        same = [entry for entry in table.values() if entry[0].email.lower() == word]
+        if "@" in word:
+            same = [entry for entry in table.values() if entry[0].email.lower() == word]
+        else:
+            same = [entry for key in self._numbered(re.sub(r"[\s().\-/]", "", word)) if (entry := table.get(f"users.{key}"))]
         return same[0] if len(same) == 1 else None
+
+    def _numbered(self, number: str) -> set[str]:
+        """The users of the site in force whose extension `number` is, or an outside number that is theirs: one they show, or one that leads to them."""
+        site = self._place.site()
+        if site is None or not re.fullmatch(r"\+?[0-9]{2,15}", number, re.ASCII):
+            return set()
+        extensions = {number}
+        for each in site.numbers.values():
+            if number.lstrip("+") == each.number.lstrip("+") and each.destination.kind == "extension":
+                extensions.add(each.destination.target)
+        own = {key for key, user in site.users.items() if user.extension in extensions}
+        shown = {key for key, user in site.users.items() if user.outbound_number and user.outbound_number.lstrip("+") == number.lstrip("+")}
+        return own or shown
 
     def _table(self) -> dict[str, tuple[Account, str]]:
         """Account id -> (account, hash). What the site's own administrators make superfluous is cleared away."""
