@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from appliance import sound
 from appliance.cli.changes import problem_dicts, show_pending, show_problems
 from appliance.cli.completion import complete_audio
 from appliance.cli.local import Desk, edits
@@ -57,9 +56,8 @@ def export(desk: Desk, name: str, file: Path, overwrite: bool) -> None:
     id = _known(shown, name)
     if file.exists() and not overwrite:
         raise HoldfastError(f"{file} exists already", "choose another name, or replace it with --overwrite", code="exists")
-    found = sound.load(media.media_path(desk.data, str(shown[id].get("sha256"))))
     try:
-        sound.save(file, found)
+        media.export(desk.data, str(shown[id].get("sha256")), file)
     except OSError as error:
         raise HoldfastError(f"{file} cannot be written: {error.strerror or error}", "check the path, its permissions and free space", code="write") from error
     size = file.stat().st_size

@@ -71,10 +71,21 @@ def speak(data: Path, text: str, language: str) -> tuple[str, float]:
 
 def seconds(data: Path, sha256: str) -> float | None:
     """How long the recording is; None where its file is missing or unreadable."""
+    size = file_bytes(data, sha256)
+    return None if size is None else max(0, size - HEADER_BYTES) / 2 / RATE
+
+
+def file_bytes(data: Path, sha256: str) -> int | None:
+    """How large its file is; None where it is missing or unreadable."""
     try:
-        return max(0, media_path(data, sha256).stat().st_size - HEADER_BYTES) / 2 / RATE
+        return media_path(data, sha256).stat().st_size
     except OSError:
         return None
+
+
+def export(data: Path, sha256: str, to: Path) -> None:
+    """Write the recording to the WAV file `to`. Raises SoundError where there is none, OSError."""
+    sound.save(to, sound.load(media_path(data, sha256)))
 
 
 def collect(data: Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from typing import Any, NoReturn, TypeVar
+from typing import IO, Any, NoReturn, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ValidationError
@@ -19,6 +19,7 @@ LARGEST_SITE = 8 * 1024 * 1024
 """As for a site file."""
 DEEPEST = 40
 TYPES = ("application/json",)
+FILE_TYPE = "application/octet-stream"
 PATCH_TYPES = ("application/merge-patch+json", "application/json")
 
 M = TypeVar("M", bound=BaseModel)
@@ -44,6 +45,19 @@ def read_json(types: tuple[str, ...] = TYPES, largest: int = LARGEST) -> Any:
         raise Refused(400, "json", f"The body is not JSON: {error}"[:300], "correct that place") from None
     _look(value)
     return value
+
+
+def open_file(types: tuple[str, ...], largest: int) -> IO[bytes]:
+    """The body as a stream, once it is known to be a file of those types and not too large. Raises Refused (400, 413, 415)."""
+    if (request.content_length or 0) > largest:
+        drain()
+        raise _too_large(largest)
+    if request.mimetype not in {"", FILE_TYPE} and not request.mimetype.startswith(types):
+        drain()
+        raise Refused(415, "media-type", f"{quoted(request.mimetype)} is not taken here", f"send Content-Type: {FILE_TYPE}")
+    if not request.content_length and not request.headers.get("Transfer-Encoding"):
+        raise Refused(400, "empty", "The body is empty", "send the file as the body of the request")
+    return request.stream
 
 
 def drain() -> None:

@@ -18,8 +18,9 @@ from appliance.site.model.site import Site
 from appliance.site.secrets import SLOTS
 from appliance.site.tokens import SCOPES
 from webui.api.problems import MEDIA
+from webui.api.v1.body import FILE_TYPE
 from webui.api.v1.caller import ANYBODY
-from webui.api.v1.operation import IF_MATCH, IF_NONE_MATCH, ROOT, Document, Filled, Media, Operation, operations
+from webui.api.v1.operation import IF_MATCH, IF_NONE_MATCH, ROOT, Document, File, Filled, Media, Operation, operations
 from webui.api.v1.paging import Query
 from webui.api.v1.shapes import ProblemItem
 
@@ -28,7 +29,7 @@ Ref = Callable[[Any], Schema]
 
 WORDS = {
     200: "Done.", 201: "Made.", 202: "Begun.", 204: "Done; there is nothing to say.", 304: "You have it already.",
-    400: "The body is not JSON that can be kept.", 401: "Nobody is known to ask.", 403: "Who asks may not do this.", 404: "There is no such thing.",
+    400: "The body is not what can be kept.", 401: "Nobody is known to ask.", 403: "Who asks may not do this.", 404: "There is no such thing.",
     409: "It does not fit what there is now.", 412: "Somebody changed it meanwhile; `conflict` has both values.", 413: "The body is too large.",
     415: "The body is of another type.", 422: "Something in it is wrong; `problems` says what.", 428: "Say which version is replaced: If-Match.",
     429: "Too many requests; Retry-After says when.", 503: "The engine does not run, or the disk refuses; `hint` says what to do.",
@@ -120,7 +121,9 @@ def _parameters(each: Operation, ref: Ref) -> Iterator[Schema]:
         yield {"name": name, "in": "header", "required": False, "description": words, "schema": schema}
 
 
-def _body(body: type[BaseModel] | Document, ref: Ref) -> Schema:
+def _body(body: type[BaseModel] | Document | File, ref: Ref) -> Schema:
+    if isinstance(body, File):
+        return {"required": True, "content": {FILE_TYPE: {"schema": {"type": "string", "format": "binary", "minLength": 1}}}}
     if isinstance(body, Document):
         if body.merge:
             patch = {"type": "object", "description": f"Some of the fields of {body.schema.__name__}, null for those that go.", "additionalProperties": True}
@@ -169,7 +172,7 @@ def _schemas() -> tuple[dict[str, Schema], Ref]:
     for each in operations:
         types |= dict.fromkeys(kind for kind in each.places.values() if kind is not int)
         for shape in (each.body.schema if isinstance(each.body, Document) else each.body, *each.answers.values()):
-            parts = (shape.shape, shape.value) if isinstance(shape, Filled) else () if isinstance(shape, Media) else (shape,)
+            parts = (shape.shape, shape.value) if isinstance(shape, Filled) else () if isinstance(shape, File | Media) else (shape,)
             types |= dict.fromkeys(part for part in parts if part is not None)
     inputs: list[tuple[str, Any, TypeAdapter[Any]]] = [(str(index), "validation", TypeAdapter(each)) for index, each in enumerate(types)]
     made, whole = TypeAdapter.json_schemas(inputs, ref_template="#/components/schemas/{model}")

@@ -56,6 +56,16 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A body that is a file and no JSON; the view reads it from `Ask.body`, a binary stream. `types`: media types beside application/octet-stream, by their
+    beginning.
+    """
+
+    types: tuple[str, ...] = ()
+    largest: int = bodies.LARGEST
+
+
+@dataclass(frozen=True, slots=True)
 class Filled:
     """An answer of type `shape` whose field `value` is a `value`, or, `listed`, a page of such answers."""
 
@@ -89,7 +99,7 @@ class Operation:
     description: str
     view: View
     query: type[Query]
-    body: type[BaseModel] | Document | None
+    body: type[BaseModel] | Document | File | None
     answers: Mapping[int, Any]
     refusals: frozenset[int]
     conditions: tuple[str, ...] = ()
@@ -127,7 +137,7 @@ def operation(
     id: str,
     words: str = "",
     query: type[Query] = Query,
-    body: type[BaseModel] | Document | None = None,
+    body: type[BaseModel] | Document | File | None = None,
     refusals: Sequence[int] = (),
     conditions: tuple[str, ...] = (),
     places: Mapping[str, Any] | None = None,
@@ -171,8 +181,12 @@ class _Served:
             bodies.drain()
             raise
         ask = Ask(who, self._query(), self._body())
-        with _turn() if each.heavy else nullcontext():
-            reply = each.view(ask, **places)
+        try:
+            with _turn() if each.heavy else nullcontext():
+                reply = each.view(ask, **places)
+        finally:
+            if isinstance(each.body, File):
+                bodies.drain()
         return reply if isinstance(reply, Response) else respond(reply)
 
     def _query(self) -> Query:
@@ -188,6 +202,8 @@ class _Served:
                 return None
             case Document():
                 return as_object(read_json(bodies.PATCH_TYPES if wanted.merge else bodies.TYPES, wanted.largest))
+            case File():
+                return bodies.open_file(wanted.types, wanted.largest)
             case _:
                 return checked(wanted, read_json())
 

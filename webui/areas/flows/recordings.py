@@ -17,7 +17,6 @@ from werkzeug.wrappers import Response as AnyResponse
 from appliance.errors import HoldfastError, Problem
 from appliance.site import media
 from appliance.site.media import MAX_SECONDS, media_path
-from appliance.sound import HEADER_BYTES
 from webui.areas.flows import AREA
 from webui.forms import Field, Form, Text
 from webui.forms.fields import Unfit
@@ -164,7 +163,7 @@ def length(sha256: str) -> str:
 
 def size(sha256: str) -> str:
     """`320 kB`, `1.2 MB`."""
-    count = round((media.seconds(place().data, sha256) or 0.0) * 2 * media.RATE) + HEADER_BYTES
+    count = media.file_bytes(place().data, sha256) or 0
     number = format_decimal(count / 1e6, "0.0", locale=get_locale()) if count >= 1e6 else str(max(1, round(count / 1e3)))
     return f"{number} {'MB' if count >= 1e6 else 'kB'}"
 
