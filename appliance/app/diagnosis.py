@@ -1,9 +1,10 @@
-"""What is wrong? (row E14): from what was refused, who is silent and which calls led nowhere, the cause and the cure in a sentence each (pure)."""
+"""What is wrong? (row E14): from what was refused, who is silent, which calls led nowhere or sounded bad, cause and cure in a sentence each (pure)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from appliance.app.sound import of_record
 from appliance.control.shapes import FindingShape
 from appliance.sip.admission import Refused
 from appliance.site.snapshot import DeviceEntry, Snapshot
@@ -46,6 +47,8 @@ def diagnose(
         times = found[key]["times"] + 1 if key in found else 1
         found[key] = _finding(refused.reason, entry, refused.username, str(refused.source), refused.user_agent, cause, cure, now_unix_s - ago, times)
     for call in calls:
+        if call.bad_sound and 0 <= now_unix_s - call.started_unix_s <= RECENT_S:
+            _add_sound(found, call)
         if call.outcome != "no-flow" or not 0 <= now_unix_s - call.started_unix_s <= RECENT_S:
             continue
         key = ("no-flow", call.caller, "")
@@ -62,12 +65,24 @@ def diagnose(
     return seen
 
 
+def _add_sound(found: dict[tuple[str, str, str], FindingShape], call: CallRecord) -> None:
+    """What was wrong with how a call sounded; the same fault of the same side is one finding, told by its latest call."""
+    judged = of_record(call)
+    for heard in judged["findings"] if judged is not None else ():
+        at = next((side["name"] for side in judged["sides"] if side["side"] == heard["side"]), "") if judged is not None else ""
+        key = (heard["code"], at, "sound")
+        if key in found:
+            found[key]["times"] += 1
+        else:
+            found[key] = _finding(heard["code"], None, at, "", "", heard["cause"], heard["cure"], call.started_unix_s, 1, call.session)
+
+
 def _finding(
-    code: str, entry: DeviceEntry | None, username: str, source: str, user_agent: str, cause: str, cure: str, at_unix_s: float, times: int
+    code: str, entry: DeviceEntry | None, username: str, source: str, user_agent: str, cause: str, cure: str, at_unix_s: float, times: int, call: str = ""
 ) -> FindingShape:
     return {
         "code": code, "device": entry.id if entry else "", "name": entry.display_name if entry else "", "username": username, "source": source,
-        "user_agent": user_agent, "cause": cause, "cure": cure, "at_unix_s": at_unix_s, "times": times,
+        "user_agent": user_agent, "cause": cause, "cure": cure, "at_unix_s": at_unix_s, "times": times, "call": call,
     }  # fmt: skip
 
 

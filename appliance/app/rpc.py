@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from appliance.app.diagnosis import diagnose
+from appliance.app.diagnosis import RECENT_S, diagnose
 from appliance.app.emergency_test import emergency_test
 from appliance.app.health import health_methods
 from appliance.app.network_look import network_look
 from appliance.app.paging import page
 from appliance.app.restart import restart
+from appliance.app.sound import of_record, sound
 from appliance.app.tracing import trace_result
 from appliance.app.trunk_rows import not_armed, trunk_rows
 from appliance.app.voicemail_rpc import voicemail_methods
@@ -45,7 +46,9 @@ def methods(box: Box) -> Mapping[str, Handler]:
         return _registrations(box)
 
     async def diagnosis(_: dict[str, Any], __: Peer) -> shapes.DiagnosisResult:
-        calls = await box.loop.run_in_executor(None, box.history, 200, 0, Wanted(outcome="no-flow"))
+        lately = time.time() - RECENT_S
+        calls = await box.loop.run_in_executor(None, box.history, 200, 0, Wanted(outcome="no-flow", since_unix_s=lately))
+        calls += await box.loop.run_in_executor(None, box.history, 200, 0, Wanted(bad_sound=True, since_unix_s=lately))
         registered = {binding.device for binding in box.registrations.all()}
         refusals = tuple(box.registrations.refusals)
         return {"findings": diagnose(box.snapshot, refusals, registered, calls, box.endpoint.listening, time.monotonic(), time.time())}
@@ -72,11 +75,13 @@ def methods(box: Box) -> Mapping[str, Handler]:
     async def calls(_: dict[str, Any], __: Peer) -> shapes.CallsResult:
         now = time.time()
         rows = await box.context.live.detailed_rows()
+        heard = {row.id: box.listening.live(row.id) for row in rows}
         return {
             "calls": [
                 {
                     "id": r.id, "call_id": r.call_id, "from_number": r.from_number, "from_name": r.from_name, "to_number": r.to_number, "to_name": r.to_name,
                     "state": r.state.value, "since_s": max(0.0, now - r.since), "codec": r.codec, "forwarded": r.forwarded, "emergency": r.emergency,
+                    "score": q.score if (q := heard[r.id]) else None, "bad_sound": q.bad if q else None,
                 }
                 for r in rows
             ]
@@ -93,7 +98,7 @@ def methods(box: Box) -> Mapping[str, Handler]:
                 {
                     "id": r.session, "serial": r.serial, "direction": r.direction, "from_number": r.caller, "from_name": r.caller_name, "to_number": r.called,
                     "started_unix_s": r.started_unix_s, "talk_s": r.talk_s, "outcome": r.outcome, "code": r.code, "trunk": r.trunk,
-                    "dialled": r.dialled, "user": r.user, "path": list(r.path),
+                    "dialled": r.dialled, "user": r.user, "path": list(r.path), "sound": of_record(r),
                 }
                 for r in rows
             ]
@@ -143,14 +148,14 @@ def methods(box: Box) -> Mapping[str, Handler]:
             raise fault
         return {"devices": sum(entry.secret is not None for entry in box.snapshot.devices.values())}
 
+    async def certificate_changed(_: dict[str, Any], __: Peer) -> shapes.CertificateChangedResult:
+        return {"sip": await box.renew_certificate()}
+
     async def test(params: dict[str, Any], _: Peer) -> shapes.EmergencyTestResult:
         return await emergency_test(box, params["extension"], call=params["call"])
 
     async def notices(params: dict[str, Any], _: Peer) -> shapes.NoticesResult:
         known = (*reversed(box.notices.live()), *box.notices.recent())
-    async def certificate_changed(_: dict[str, Any], __: Peer) -> shapes.CertificateChangedResult:
-        return {"sip": await box.renew_certificate()}
-
         return {"notices": [_notice(box, n) for n in known[: params["limit"]]]}
 
     async def acknowledge(params: dict[str, Any], peer: Peer) -> shapes.AcknowledgeResult:
@@ -166,6 +171,7 @@ def methods(box: Box) -> Mapping[str, Handler]:
 
     return {
         "status": status, "registrations": registrations, "diagnosis": diagnosis, "devices.sign-in": sign_in, "calls": calls, "calls.history": history,
+        "calls.sound": lambda params, peer: sound(box, params, peer),
         "calls.hangup": hangup, "calls.originate": originate, "calls.page": paged, "calls.transfer": transfer, "trunks.test": line_test, "network": network,
         "trace": trace, "box.restart": box_restart,
         "site.activate": activate, "secrets.changed": secrets_changed, "certificate.changed": certificate_changed,

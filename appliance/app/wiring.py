@@ -22,6 +22,7 @@ from appliance.app.mwi import Mwi
 from appliance.app.registrations import Registrations
 from appliance.app.rpc import methods
 from appliance.app.settings import Settings
+from appliance.app.sound import text as sound_text
 from appliance.app.texts import serve_texts
 from appliance.app.tracing import Sessions, follow
 from appliance.app.trunks import TrunkService
@@ -29,6 +30,7 @@ from appliance.app.voice import Voice
 from appliance.calls.cdr import CallRecord as Cdr
 from appliance.calls.context import CallContext
 from appliance.calls.emergency_context import EmergencyContext
+from appliance.calls.listening import Listening
 from appliance.calls.plain import PlainPrograms
 from appliance.calls.program import Programs
 from appliance.calls.router import Router
@@ -53,7 +55,6 @@ from appliance.sip.endpoint import EndpointConfig, SipEndpoint, TrunkNews
 from appliance.sip.messages import Reply, Request
 from appliance.sip.registrar.register import Change, Limits
 from appliance.sip.text import Texts
-from appliance.site.model.site import Site
 from appliance.state.bindings import BindingsRepository
 from appliance.state.callbacks import CallbacksRepository
 from appliance.state.calls import CallsRepository
@@ -137,8 +138,10 @@ class Box:
         await self.trunks.start()
         self.trunks.apply(self.snapshot, settings.bind)
         self.context = self._context()
+        self.listening = Listening(self.context.live, self.endpoint.all_stats)
         self.router = Router(self.context, self._emergency_context())
         self._spawn(self.router.run(), "router")
+        self._spawn(self.listening.run(), "listening")
         self._spawn(self._every_second(), "seconds")
         self._spawn(self.activation.watch(), "site")
         self._spawn(self._show_messages(), "voicemail")
@@ -220,9 +223,6 @@ class Box:
         except OSError as error:
             self.alarm("tls", f"SIP over TLS is off: its certificate could not be written ({error})", "check the free space and permissions of the data folder")
             return None
-
-    # ---- state ---------------------------------------------------------------------------------------------------
-
         return used, used
 
     async def renew_certificate(self) -> bool:
@@ -231,6 +231,9 @@ class Box:
             return False
         await self.endpoint.renew_tls()
         return True
+
+    # ---- state ---------------------------------------------------------------------------------------------------
+
     def _open_state(self) -> None:
         path = self.settings.data / "state" / "state.db"
         self.engine, self.writer = None, None
@@ -420,4 +423,5 @@ def _row(cdr: Cdr) -> CallRecord:
         started_unix_s=cdr.started, answered_unix_s=cdr.answered, ended_unix_s=cdr.ended, outcome="answered" if cdr.answered is not None else cdr.cause,
         code=cdr.code, talk_s=cdr.talk_s, caller_name=cdr.caller_name, caller_device=cdr.device or "", answered_device=cdr.callee_device or "",
         trunk=cdr.trunk or "", dialled=cdr.dialled, user=cdr.user or "", path=cdr.notes,
+        score=cdr.quality.score if cdr.quality else None, bad_sound=cdr.quality.bad if cdr.quality else None, sound=sound_text(cdr.quality),
     )  # fmt: skip

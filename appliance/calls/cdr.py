@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from appliance.sip.api import MediaStats
+from appliance.calls.quality import Quality
 from appliance.types import DeviceId, SessionId, TrunkId, UserId
 
 Direction = Literal["internal", "outgoing", "incoming", "emergency"]
@@ -18,7 +18,7 @@ class CallRecord:
 
     `caller` and `callee` are what was presented (an extension, an E.164 number), `dialled` what was dialled, `device`/`trunk` the calling device and
     the trunk used either way. `cause` is a word of `Ended.cause` ("normal" for an answered call), `code` the SIP status the caller got (200 when answered).
-    `hangup_by`: "caller", "callee" or "box". `near` and `far` are the counters of the caller's and callee's audio, for a MOS estimate.
+    `hangup_by`: "caller", "callee" or "box".
     """
 
     session: SessionId
@@ -39,8 +39,8 @@ class CallRecord:
     reason: str
     hangup_by: Literal["caller", "callee", "box"]
     codec: str
-    near: MediaStats | None = None
-    far: MediaStats | None = None
+    quality: Quality | None = None
+    """How it sounded; None: nobody talked, or the counters did not come."""
     emergency: bool = False
     """To the emergency services, or their call back."""
     test: bool = False

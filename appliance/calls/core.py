@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from appliance.calls.live import CallState, LiveCall, LiveCalls
+from appliance.calls.quality import Side
 from appliance.errors import SipError
 from appliance.sip.api import Answered, Dial, Digit, Ended, Endpoint, Leg, News
 from appliance.types import DeviceId, LegId, SessionId, TrunkId
@@ -108,6 +109,10 @@ class CallCore(ABC):
     @abstractmethod
     def audio_leg(self) -> Leg | None:
         """A leg whose counters show how the audio flows; None while there is none."""
+
+    @abstractmethod
+    def sides(self) -> tuple[Side, ...]:
+        """Who talks now, the caller first; without counters."""
 
     @abstractmethod
     def drop(self, reason: str) -> None:

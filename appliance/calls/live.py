@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
+from appliance.calls.quality import Side
 from appliance.sip.api import Leg, MediaStats
 from appliance.types import DeviceId, SessionId, TrunkId
 
@@ -62,6 +63,8 @@ class Call(Protocol):
     def dialogs(self) -> tuple[str, ...]: ...
 
     def audio_leg(self) -> Leg | None: ...
+
+    def sides(self) -> tuple[Side, ...]: ...
 
     def drop(self, reason: str) -> None: ...
 
@@ -126,6 +129,10 @@ class LiveCalls:
     def dialogs(self) -> tuple[tuple[SessionId, tuple[str, ...]], ...]:
         """Each call with the Call-IDs of its legs so far."""
         return tuple((call.id, call.dialogs()) for call in self._calls.values())
+
+    def up(self) -> tuple[Call, ...]:
+        """Those with somebody who talks."""
+        return tuple(call for call in self._calls.values() if call.state in (CallState.UP, CallState.TRANSFERRING))
 
     def get(self, session: SessionId) -> Call | None:
         return self._calls.get(session)

@@ -19,13 +19,14 @@ from appliance.calls.page import Page, branches
 from appliance.calls.plan import GONE, NO_ANSWER, Branch, Outcome, Plan
 from appliance.calls.port import CallPort
 from appliance.calls.program import Paged, Program, RingTarget
+from appliance.calls.quality import Quality, Side, judge
 from appliance.calls.refer import NO_DIALOG, NOT_YOURS, EmergencyTarget, Onward, blind_target, by_a_person, codecs_of, psap_target, recall_plan
 from appliance.calls.ring import Asking, Ringing, Rings, ring
 from appliance.calls.route import ToEmergency
 from appliance.calls.transfer import Transfer, TransferState, parse_replaces
 from appliance.errors import HoldfastError
 from appliance.events.calls import CallAnswered, CallStarted
-from appliance.sip.api import Answered, Dial, Digit, Ended, Invite, Leg, MediaChanged, MediaStats, News, Sound, TransferRequested
+from appliance.sip.api import Answered, Dial, Digit, Ended, Invite, Leg, MediaChanged, News, Sound, TransferRequested
 from appliance.site.snapshot import Snapshot
 from appliance.types import DeviceId, TrunkId
 
@@ -84,7 +85,7 @@ class Session(CallCore):
         self._end: _End | None = None
         self._last_trunk: TrunkId | None = invite.trunk
         self._notes: list[str] = []
-        self._stats: tuple[MediaStats | None, MediaStats | None] = (None, None)
+        self._quality: Quality | None = None
 
     # ---- what the registry of calls sees ----
 
@@ -105,6 +106,13 @@ class Session(CallCore):
 
     def audio_leg(self) -> Leg | None:
         return self.far.leg if self.far is not None and self.state is CallState.UP else None
+
+    def sides(self) -> tuple[Side, ...]:
+        known = zip(("caller", "called"), self._parties(), strict=False)
+        return tuple(
+            Side(side, f"{party.number} {party.name}".strip() or str(party.trunk or ""), party.trunk is not None, party.codec, party.leg.id)
+            for side, party in known
+        )
 
     def drop(self, reason: str) -> None:
         self._release_all(503, reason, (("Reason", f'SIP;cause=503;text="{reason}"'),))
@@ -164,11 +172,12 @@ class Session(CallCore):
         """An ordinary call waits for nothing outside."""
 
     async def _last_look(self) -> None:
-        if self.answered is None or self.far is None:
+        if self.answered is None:
             return
         try:
             async with asyncio.timeout(STATS_WAIT_S):
-                self._stats = (await self.near.leg.stats(), await self.far.leg.stats())
+                found = [(side, await party.leg.stats()) for side, party in zip(self.sides(), self._parties(), strict=True)]
+                self._quality = judge([side.with_stats(stats) for side, stats in found if stats is not None])
         except TimeoutError:
             log.info("call %s: no counters within %.2f s", self.id, STATS_WAIT_S)
 
@@ -195,8 +204,7 @@ class Session(CallCore):
                 reason=end.reason,
                 hangup_by=end.by,
                 codec=self._codec(),
-                near=self._stats[0],
-                far=self._stats[1],
+                quality=self._quality,
                 emergency=self.emergency,
                 test=self.invite.test_call,
                 notes=tuple(self._notes),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import click
 
 from appliance.cli.completion import complete_extension
 from appliance.cli.output import Screen, duration, moment, plain, print_json, talks
-from appliance.control.client import CallsResult, Client, HangupResult, HistoryResult, OriginateResult, TransferResult
+from appliance.control.client import CallsResult, Client, HangupResult, HistoryResult, OriginateResult, SideShape, SoundResult, SoundShape, TransferResult
+
+DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group(invoke_without_command=True)
@@ -23,6 +27,68 @@ def calls(client: Client, screen: Screen, as_json: bool, context: click.Context,
         _live(client.call("calls"), screen, as_json)
     else:
         _past(client.call("calls.history", limit=history, **{name: value for name, value in (("search", search), ("user", user)) if value}), screen, as_json)
+
+
+@calls.command()
+@click.option("--last", "limit", type=click.IntRange(1, 1000), default=50, metavar="N", help="How many at most; else 50.")
+@click.option("--search", default="", metavar="WORDS", help="Only calls with these words in their numbers, names, user or trunk.")
+@click.option("--user", default="", metavar="ID", help="Only calls of this user.")
+@click.option("--bad-sound", is_flag=True, help="Only calls that sounded bad.")
+@click.option("--from", "since", type=DAY, help="Only calls of this day and later, as 2026-05-31.")
+@click.option("--to", "until", type=DAY, help="Only calls of this day and before.")
+@talks
+def history(
+    client: Client, screen: Screen, as_json: bool, limit: int, search: str, user: str, bad_sound: bool, since: datetime | None, until: datetime | None
+) -> None:
+    """List the calls that are over, the newest first, with their score."""
+    wanted: dict[str, str | bool | float] = {"search": search, "user": user, "bad_sound": bad_sound}
+    if since is not None:
+        wanted["since_unix_s"] = since.timestamp()
+    if until is not None:
+        wanted["until_unix_s"] = (until + timedelta(days=1)).timestamp()
+    _past(client.call("calls.history", limit=limit, **{name: value for name, value in wanted.items() if value}), screen, as_json)
+
+
+@calls.command()
+@click.argument("call")
+@talks
+def show(client: Client, screen: Screen, as_json: bool, call: str) -> None:
+    """Say how the call with the id CALL sounds, or sounded: scores, loss, jitter, and what is wrong with it."""
+    found: SoundResult = client.call("calls.sound", call=call)
+    if as_json:
+        print_json(found)
+    elif found["sound"] is None:
+        screen.line("Nothing is known of its sound yet." if found["up"] else "Its sound was not measured: nobody talked, or an older release wrote it.")
+    else:
+        _sound(found["sound"], screen)
+
+
+def _sound(sound: SoundShape, screen: Screen) -> None:
+    for finding in sound["findings"]:
+        screen.line(f"{plain(finding['cause'])}.", "bold")
+        screen.line(f"  {plain(finding['cure'])}.")
+    rows = []
+    for side in sound["sides"]:
+        for name, way in ((f"{side['name']} to the box", side["sends"]), (f"the box to {side['name']}", side["gets"])):
+            rows.append(
+                (
+                    name, _known(way["score"], "{:.1f}"), _known(way["lost_percent"], "{:.1f} %"), _known(way["jitter_ms"], "{:.0f} ms"), way["packets"],
+                    _known(side["rtt_ms"], "{:.0f} ms"), _gap(side) if way is side["sends"] else "", side["codec"],
+                    "forwarded" if side["forwarded"] else "bridged",
+                )
+            )  # fmt: skip
+    screen.table(("Way", "Score", "Lost", "Jitter", "Packets", "Round trip", "Longest gap", "Codec", "Audio"), rows)
+    for side in sound["sides"]:
+        if side["hears_score"] is not None:
+            screen.line(f"{plain(side['name'])} heard {side['hears_score']:.1f} of 5, {side['hears_lost_percent'] or 0.0:.1f} % lost.")
+
+
+def _known(value: float | None, how: str) -> str:
+    return "not told" if value is None else how.format(value)
+
+
+def _gap(side: SideShape) -> str:
+    return f"{side['gap_s']:.1f} s" if side["gap_s"] >= 1 else f"{1000 * side['gap_s']:.0f} ms"
 
 
 @calls.command()
@@ -64,6 +130,10 @@ def transfer(client: Client, screen: Screen, as_json: bool, call: str, number: s
         screen.line(f"Call {found['call']} goes on to {number}.")
 
 
+def _score(score: float | None, bad: bool | None) -> str:
+    return "" if score is None else f"{score:.1f}{' bad' if bad else ''}"
+
+
 def _party(number: str, name: str) -> str:
     return f"{plain(number)} {plain(name)}".strip()
 
@@ -75,7 +145,7 @@ def _live(found: CallsResult, screen: Screen, as_json: bool) -> None:
         screen.line("No calls.")
     else:
         screen.table(
-            ("Call", "From", "To", "State", "For", "Codec", "Audio"),
+            ("Call", "From", "To", "State", "For", "Codec", "Audio", "Sound"),
             [
                 (
                     row["id"],
@@ -85,6 +155,7 @@ def _live(found: CallsResult, screen: Screen, as_json: bool) -> None:
                     duration(row["since_s"]),
                     row["codec"],
                     "forwarded" if row["forwarded"] else "bridged" if row["codec"] else "",
+                    _score(row["score"], row["bad_sound"]),
                 )
                 for row in found["calls"]
             ],
@@ -99,7 +170,7 @@ def _past(found: HistoryResult, screen: Screen, as_json: bool) -> None:
         screen.line("No calls yet.")
     else:
         screen.table(
-            ("Call", "Began", "From", "To", "Direction", "Outcome", "Talked", "Trunk", "Way through flows"),
+            ("Call", "Began", "From", "To", "Direction", "Outcome", "Talked", "Sound", "Trunk", "Way through flows"),
             [
                 (
                     row["id"],
@@ -109,6 +180,7 @@ def _past(found: HistoryResult, screen: Screen, as_json: bool) -> None:
                     row["direction"],
                     row["outcome"] if row["outcome"] == "answered" or not row["code"] else f"{row['outcome']} ({row['code']})",
                     duration(row["talk_s"]) if row["talk_s"] else "",
+                    _score(row["sound"]["score"], row["sound"]["bad"]) if row["sound"] else "",
                     row["trunk"],
                     "; ".join(row["path"]),
                 )

@@ -190,6 +190,16 @@ class HistoryParams(Params):
     """"answered", "unanswered" (whatever the cause), or one cause."""
     call: str = Field(default="", max_length=200)
     """The id of one call."""
+    bad_sound: bool = False
+    """Calls that sounded bad alone."""
+    since_unix_s: float = Field(default=0.0, ge=0, le=1e11)
+    until_unix_s: float = Field(default=0.0, ge=0, le=1e11)
+    """Calls that began then or later, and before then; 0: whenever."""
+
+
+class SoundParams(Params):
+    call: str = Field(min_length=1, max_length=200)
+    """The id of a call, up or over."""
 
 
 class HangupParams(Params):
@@ -289,6 +299,45 @@ class GreetingSetParams(MailboxParams):
     """Of a recording in the box's store (site/media.py)."""
 
 
+class PhoneAskParams(Params):
+    """A desk phone's request, as provisioning understood it."""
+
+    mac: str = Field(pattern=r"^([0-9a-f]{12})?$")
+    ip: str = Field(max_length=45)
+    local_ip: str = Field(max_length=45)
+    """The box's own address it came to."""
+    port: int = Field(ge=1, le=65535)
+    """Where settings are handed out over HTTP."""
+    family: str = Field(default="", max_length=40)
+    model: str = Field(default="", max_length=60)
+    """An id of provisioning's catalogue, "" where it knows none."""
+    written: str = Field(default="", max_length=60)
+    firmware: str = Field(default="", max_length=60)
+    protocol: str = Field(pattern=r"^(tftp|http|pnp)$")
+    agree: bool
+    event: str = Field(default="", max_length=60)
+    """What makes the phone fetch its settings again."""
+
+
+class PhoneSettingsParams(PhoneAskParams):
+    token: str = Field(min_length=1, max_length=64)
+
+
+class EnrolParams(Params):
+    mac: str = Field(default="", max_length=20)
+    """In any writing; "": every phone whose MAC address the site has."""
+    minutes: int = Field(default=5, ge=1, le=60)
+
+
+class PhoneParams(Params):
+    mac: str = Field(min_length=12, max_length=20)
+
+
+class PhoneSyncParams(Params):
+    macs: list[str] = Field(default_factory=list, max_length=1000)
+    """Empty: every phone that has its settings from the box."""
+
+
 # ---- methods and topics ------------------------------------------------------------------------------------------
 
 
@@ -314,15 +363,23 @@ METHODS = _table(
     Method("devices.sign-in", SignInParams),
     Method("calls"),
     Method("calls.history", HistoryParams),
+    Method("calls.sound", SoundParams),
     Method("calls.hangup", HangupParams),
     Method("calls.originate", OriginateParams),
     Method("calls.page", PageParams, timeout_s=45.0),
     Method("calls.transfer", TransferParams),
     Method("trunks.test", LineTestParams),
     Method("network"),
+    Method("phones.first", PhoneAskParams),
+    Method("phones.settings", PhoneSettingsParams),
+    Method("phones.list"),
+    Method("phones.enrol", EnrolParams),
+    Method("phones.forget", PhoneParams),
+    Method("phones.sync", PhoneSyncParams, timeout_s=300.0),
     Method("trace", TraceParams),
     Method("site.activate", timeout_s=60.0),
     Method("secrets.changed"),
+    Method("certificate.changed"),
     Method("box.restart", RestartParams),
     Method("emergency.test", EmergencyTestParams, timeout_s=120.0),
     Method("emergency.notices", NoticesParams),
@@ -334,7 +391,6 @@ METHODS = _table(
     Method("voicemail.delete", MessageParams),
     Method("voicemail.counts"),
     Method("voicemail.greeting", MailboxParams),
-    Method("certificate.changed"),
     Method("voicemail.greeting-read", GreetingReadParams),
     Method("voicemail.greeting-set", GreetingSetParams),
     Method("voicemail.greeting-clear", MailboxParams),

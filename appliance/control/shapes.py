@@ -271,6 +271,7 @@ class FindingShape(TypedDict):
     cure: str
     at_unix_s: float
     times: int
+    call: str
 
 
 class DiagnosisResult(TypedDict):
@@ -300,7 +301,6 @@ class SecretsChangedResult(TypedDict):
     devices: int
 
 
-class CallShape(TypedDict):
 class WayShape(TypedDict):
     """One way between a side of a call and the box. `score` 1 to 5. None: not known; a far end that sends no RTCP reports tells nothing."""
 
@@ -380,7 +380,8 @@ class CertificateChangedResult(TypedDict):
     sip: bool
 
 
-    """`state`: "new", "dialling", "ringing", "up" or "transferring", for `since_s` now."""
+class CallShape(TypedDict):
+    """`state`: "new", "dialling", "ringing", "up" or "transferring", for `since_s` now. `score` (1 to 5), `bad_sound`: None before it is measured."""
 
     id: str
     call_id: str
@@ -393,6 +394,8 @@ class CertificateChangedResult(TypedDict):
     codec: str
     forwarded: bool
     emergency: bool
+    score: float | None
+    bad_sound: bool | None
 
 
 class CallsResult(TypedDict):
@@ -401,6 +404,7 @@ class CallsResult(TypedDict):
 
 class PastCallShape(TypedDict):
     """A call detail record. `outcome`: "answered" or why not: "busy", "no-answer", "declined"… `path`: the steps of flows and what else happened, in order.
+    `sound` None: not measured.
 
     `serial` rises with every record.
     """
@@ -419,6 +423,7 @@ class PastCallShape(TypedDict):
     dialled: str
     user: str
     path: list[str]
+    sound: SoundShape | None
 
 
 class HistoryResult(TypedDict):
@@ -607,3 +612,49 @@ class MessageReadResult(TypedDict):
 
 class MessageResult(TypedDict):
     message: MessageShape
+
+
+class PhoneResult(TypedDict):
+    """`phone`: as provisioning/phone.py has it; None: it gets nothing, and `reason` says why."""
+
+    phone: dict[str, Any] | None
+    reason: str
+
+
+class DeskPhoneShape(TypedDict):
+    """A desk phone that asked for settings. `device` "": it belongs to nobody yet. `reason` "": it got what it asked for. `open_s`: of its enrolment window."""
+
+    mac: str
+    ip: str
+    family: str
+    model: str
+    firmware: str
+    protocol: str
+    device: str
+    reason: str
+    asked: int
+    seen_s: float
+    enrolled: bool
+    open_s: float
+    fetched_unix_s: float
+    current: bool
+    """It has what the site says now."""
+
+
+class PhonesResult(TypedDict):
+    """The latest first. `open_s`: how long every phone of the site may still take its settings."""
+
+    phones: list[DeskPhoneShape]
+    open_s: float
+
+
+class EnrolResult(TypedDict):
+    mac: str
+    open_s: float
+
+
+class PhoneSyncResult(TypedDict):
+    """MAC addresses that were to be told, and those that answered."""
+
+    told: list[str]
+    taken: list[str]

@@ -193,7 +193,7 @@ class MediaStats:
     """Counters of one leg's audio since it began. `rx`: from the far end, as we count; `tx`: to it, as it reports by RTCP (`reported` False: it never did).
 
     `rx_lost` packets are missing, in `rx_bursts` places. Of the first `tx_of` packets to it `tx_lost` did not arrive; `tx_gaps` more were missing before they
-    came to us. `rtt_ms` 0: not known. `gap_s`: the longest time without a packet of the far end, `silent_s` the present one; while one side holds neither grows.
+    came to us. `rtt_ms` 0: not known. `gap_s`: the longest time without a packet of the far end, `silent_s`: the present one; not while one side holds.
     """
 
     codec: str

@@ -68,6 +68,12 @@ def _narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
         query = query.where(_table.c.outcome != "answered")
     elif wanted.outcome:
         query = query.where(_table.c.outcome == wanted.outcome)
+    if wanted.bad_sound:
+        query = query.where(_table.c.bad_sound == 1)
+    if wanted.since_unix_s:
+        query = query.where(_table.c.started_unix_s >= wanted.since_unix_s)
+    if wanted.until_unix_s:
+        query = query.where(_table.c.started_unix_s < wanted.until_unix_s)
     if wanted.own is not None:
         own = wanted.own
         query = query.where(or_(_table.c.user == own.user, _table.c.called.in_(own.numbers), _table.c.answered_device.in_(own.devices)))
@@ -91,4 +97,5 @@ def _record(row: RowMapping) -> CallRecord:
         path = tuple(str(step) for step in json.loads(row["path"]))
     except (ValueError, TypeError):  # not of our writing; the rest of the record still counts
         path = ()
-    return CallRecord(**{**row, "session": SessionId(row["session"]), "path": path})
+    bad_sound = None if row["bad_sound"] is None else bool(row["bad_sound"])
+    return CallRecord(**{**row, "session": SessionId(row["session"]), "path": path, "bad_sound": bad_sound})

@@ -18,7 +18,7 @@ from appliance.errors import StateError
 
 log = logging.getLogger(__name__)
 
-HEAD = "0002"
+HEAD = "0003"
 """The schema this version speaks: the newest revision in `migrations/versions`."""
 _CHECK_LIMIT_S = 1.0
 _BUSY_MS = 2_000
@@ -86,6 +86,9 @@ call_records = Table(
     Column("dialled", Text, nullable=False, server_default=""),
     Column("user", Text, nullable=False, server_default=""),
     Column("path", Text, nullable=False, server_default="[]"),
+    Column("score", Float),
+    Column("bad_sound", Integer),
+    Column("sound", Text, nullable=False, server_default=""),
     Index("call_records_started", "started_unix_s"),
     sqlite_autoincrement=True,
 )

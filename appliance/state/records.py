@@ -94,6 +94,11 @@ class Wanted:
     session: str = ""
     own: Own | None = None
     """Calls of one user alone."""
+    bad_sound: bool = False
+    """Calls that sounded bad alone."""
+    since_unix_s: float = 0.0
+    until_unix_s: float = 0.0
+    """Calls that began then or later, and before then; 0: whenever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,12 @@ class CallRecord:
     """Whose settings the call ran with, "" for none."""
     path: tuple[str, ...] = ()
     """What happened on the way: the steps of flows and notes, in order."""
+    score: float | None = None
+    """How it sounded to whoever heard worst, 1 to 5; None: not known, as of all calls before this was measured."""
+    bad_sound: bool | None = None
+    """None: not measured."""
+    sound: str = ""
+    """All that is known of it (JSON, `control.shapes.SoundShape`), "" for nothing."""
     serial: int = 0
 
 

@@ -287,6 +287,9 @@ class FakeEndpoint:
     ) -> int:
         return 200
 
+    async def all_stats(self) -> dict[LegId, MediaStats]:
+        return {leg.id: leg.counters for leg in self.legs.values() if leg.counters is not None}
+
     def free_legs(self) -> int:
         return self.legs_free
 

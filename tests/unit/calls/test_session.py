@@ -119,8 +119,8 @@ async def test_a_plain_call(world: World) -> None:
     assert (record.caller, record.callee, record.dialled, record.direction) == ("103", "190", "190", "internal")
     assert (record.cause, record.code, record.hangup_by, record.codec) == ("normal", 200, "caller", "pcma")
     assert record.talk_s == pytest.approx(42)
-    assert record.near is not None
-    assert record.far is not None
+    assert record.quality is not None
+    assert [side.side for side in record.quality.sides] == ["caller", "called"]
     assert (record.device, record.callee_device) == ("carol-desk", "door")
 
 
@@ -240,7 +240,7 @@ async def test_counters_that_do_not_come_do_not_hold_up_the_bye(world: World) ->
     while not any(name == "bye" for name in caller.names()):
         await asyncio.sleep(0.01)
     assert asyncio.get_running_loop().time() - before <= 0.3
-    assert world.records[0].near is None
+    assert world.records[0].quality is None
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def call(**changes):
     base = {
         "id": "s-1", "call_id": "c@x", "from_number": "205", "from_name": "Dana", "to_number": "206", "to_name": "Eli", "state": "up",
         "since_s": 75.0, "codec": "pcmu",
-        "forwarded": True, "emergency": False,
+        "forwarded": True, "emergency": False, "score": None, "bad_sound": None,
     }  # fmt: skip
     return base | changes
 
@@ -173,7 +173,7 @@ def test_calls_in_progress_and_past(box):
     assert "EMERGENCY ringing" in output
     past = {
         "id": "s-0", "direction": "outgoing", "from_number": "205", "from_name": "", "to_number": "+15550100", "started_unix_s": 1_700_000_000.0, "talk_s": 0.0,
-        "outcome": "busy", "code": 486, "trunk": "acme", "path": ["flow menu", "ask: 1 -> sales"],
+        "outcome": "busy", "code": 486, "trunk": "acme", "path": ["flow menu", "ask: 1 -> sales"], "sound": None,
     }  # fmt: skip
     box.answers["calls.history"] = {"calls": [past, past | {"outcome": "answered", "code": 200, "talk_s": 61.0}]}
     output = box.run("calls", "--history", "5").output
@@ -181,11 +181,33 @@ def test_calls_in_progress_and_past(box):
     assert "flow menu; ask: 1 -> sales" in output
     assert "answered" in output
     assert "1 min 1 s" in output
-    assert box.asked[-1] == ("calls.history", {"limit": 5, "before": 0, "search": "", "user": "", "direction": "", "outcome": "", "call": ""})
+    asked = {"limit": 5, "before": 0, "search": "", "user": "", "direction": "", "outcome": "", "call": ""}
+    assert box.asked[-1] == ("calls.history", asked | {"bad_sound": False, "since_unix_s": 0.0, "until_unix_s": 0.0})
     box.run("calls", "--history", "5", "--search", "dana 0188")
     assert box.asked[-1][1]["search"] == "dana 0188"
+    output = box.run("calls", "history", "--bad-sound", "--from", "2026-05-30", "--to", "2026-05-31").output
+    assert "flow menu" in output
+    asked = box.asked[-1][1]
+    assert (asked["bad_sound"], asked["until_unix_s"] - asked["since_unix_s"]) == (True, 2 * 86400)
+    assert box.run("calls", "history", "--from", "yesterday").exit_code == 2
     box.answers["calls"] = {"calls": []}
     assert box.run("calls").output == "No calls.\n"
+
+
+def test_how_a_call_sounds(box):
+    way = {"packets": 500, "lost_percent": 6.1, "jitter_ms": 31.0, "score": 2.9}
+    unknown = {"packets": 500, "lost_percent": None, "jitter_ms": None, "score": None}
+    side = {"side": "caller", "name": "205 Dana", "line": False, "codec": "pcmu", "sends": way, "gets": unknown, "rtt_ms": None, "gap_s": 0.12,
+            "hears_lost_percent": None, "hears_score": None, "forwarded": True}  # fmt: skip
+    finding = {"code": "loss", "listener": "206", "speaker": "205", "side": "caller", "line": False, "value": 6.1, "cause": "206 lost 6 %", "cure": "Swap it"}
+    sound = {"score": 2.9, "bad": True, "sides": [side], "findings": [finding]}
+    box.answers["calls.sound"] = {"call": "s-1", "up": False, "sound": sound, "step_s": 5.0, "course": []}
+    output = box.run("calls", "show", "s-1").output
+    assert output.startswith("206 lost 6 %.\n  Swap it.\n")
+    assert re.search(r"205 Dana to the box\s+2\.9\s+6\.1 %\s+31 ms\s+500", output)
+    assert re.search(r"the box to 205 Dana\s+not told\s+not told", output)
+    box.answers["calls.sound"] = {"call": "s-1", "up": False, "sound": None, "step_s": 0.0, "course": []}
+    assert box.run("calls", "show", "s-1").output.startswith("Its sound was not measured")
 
 
 def test_hangup_also_with_the_box_named_before_the_word(box):
@@ -405,7 +427,7 @@ def test_durations(seconds, shown):
 
 def test_diagnose_says_cause_and_cure(box):
     finding = {"code": "silent", "device": "d", "name": "Desk", "username": "201", "source": "", "user_agent": "", "cause": "It is off", "cure": "Switch it on",
-               "at_unix_s": 0.0, "times": 0}  # fmt: skip
+               "at_unix_s": 0.0, "times": 0, "call": ""}  # fmt: skip
     box.answers["diagnosis"] = {"findings": [finding, finding | {"times": 3, "at_unix_s": 1_800_000_000.0}]}
     output = box.run("diagnose").output
     assert output.startswith("It is off.\n  Switch it on.\n")

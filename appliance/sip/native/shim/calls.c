@@ -86,6 +86,7 @@ static void on_incoming(pjsua_acc_id acc, pjsua_call_id id, pjsip_rx_data *rd)
 {
     char cid[256];
     prefer[id][0] = 0; refers[id].tsx = NULL; refers[id].rdata = NULL;
+    stats_forget(id);
     snprintf(cid, sizeof cid, "%.*s", (int)rd->msg_info.cid->id.slen, rd->msg_info.cid->id.ptr);
     hf_on_incoming(acc, id, cid);
 }

@@ -46,6 +46,7 @@ void hf_record_stop(int call);
 static void sound_link(int call);
 static void record_link(int call);
 static void media_learn(int call);
+static void stats_forget(int call);
 static void media_begins(int call);
 static void fax_drop(int call);
 int hf_call_refer_answer(int call, int code);

@@ -17,7 +17,7 @@ typedef struct leg {
     int call; unsigned idx;
     void *s_user; void (*s_rtp)(void*, void*, pj_ssize_t); void (*s_rtp2)(pjmedia_tp_cb_param*); void (*s_rtcp)(void*, void*, pj_ssize_t);
     pj_sockaddr rem, rem_rtcp;
-    struct leg *peer; int mode;
+    struct leg *peer; int mode, relayed;                                  /* relayed: what was last decided; it stays while media stops */
     unsigned rate, rx_pt, tx_pt, rx_ev, tx_ev, conf_slot;
     int src; pj_uint32_t out_ssrc, src_ssrc; pj_uint16_t dseq, last_seq; pj_uint32_t dts, last_ts; struct timespec last_t; int sent, mark;   /* what we send */
     pj_uint32_t rx_ssrc, rx_ts; pj_uint16_t rx_seq; int rx_any; unsigned long rx_n, rx_lost, rx_bursts, tx_n; double rx_arrival, jitter; unsigned strangers; long long heard_ms;  /* what we get */
@@ -264,6 +264,19 @@ static void unlink_pair(leg *a, int restart)
     }
 }
 
+/* pjsua closes the transport before it tells that the call is over: its last figures, until another call takes the slot */
+static hf_quality finals[PJSUA_MAX_CALLS];
+static void stats_forget(int call) { memset(&finals[call], 0, sizeof finals[call]); }
+static void fill(leg *a, hf_quality *q)
+{
+    memset(q, 0, sizeof *q);
+    q->call = a->call; q->forwarded = a->relayed; q->rx = a->rx_n; q->rx_lost = a->rx_lost; q->rx_bursts = a->rx_bursts; q->rx_jitter_ms = a->jitter * 1000;
+    q->tx = a->tx_n; q->reported = a->rr_any; q->tx_lost = a->rr_lost; q->tx_of = a->rr_sent; q->tx_gaps = a->rr_gaps;
+    q->tx_jitter_ms = a->rate ? 1000.0 * a->rr_jitter / a->rate : 0; q->rtt_ms = a->rtt * 1000;
+    q->gap_s = a->gap;
+    if (a->two_way && !a->raw && !a->rx_cn) q->silent_s = seconds() - a->rx_at;
+}
+
 /* ---- the adapter's transport operations */
 
 static pj_status_t t_info(pjmedia_transport *t, pjmedia_transport_info *i) { return pjmedia_transport_get_info(((leg*)t)->slave, i); }
@@ -317,6 +330,7 @@ static void on_freed(void *x) { __atomic_fetch_add(&fw_freed, 1, __ATOMIC_RELAXE
 static pj_status_t t_destroy(pjmedia_transport *t)
 {
     leg *a = (leg*)t; pj_grp_lock_t *g = a->base.grp_lock;
+    fill(a, &finals[a->call]);
     unlink_pair(a, 0);
     pjmedia_transport_close(a->slave);
     if (g) pj_grp_lock_dec_ref(g); else on_freed(a);
@@ -332,6 +346,7 @@ static pjmedia_transport *on_create(pjsua_call_id call, unsigned idx, pjmedia_tr
     pj_ansi_strxcpy(a->base.name, pool->obj_name, sizeof a->base.name);
     a->base.type = (pjmedia_transport_type)(PJMEDIA_TRANSPORT_TYPE_USER + 7); a->base.op = &leg_ops;
     if (base->grp_lock) { a->base.grp_lock = base->grp_lock; pj_grp_lock_add_ref(base->grp_lock); pj_grp_lock_add_handler(base->grp_lock, pool, a, &on_freed); }
+    stats_forget(call);
     __atomic_fetch_add(&fw_made, 1, __ATOMIC_RELAXED);
     return &a->base;
 }
@@ -376,7 +391,7 @@ static void link_pair(leg *a, leg *b, int mode, int raw)
         if (x[i]->conf_slot != (unsigned)PJSUA_INVALID_ID) pjmedia_conf_configure_port(pjsua_var.mconf, x[i]->conf_slot, PJMEDIA_PORT_DISABLE, PJMEDIA_PORT_DISABLE);
     if (mode == IN_POLLER) { pjmedia_transport_media_stop(a->udp); pjmedia_transport_media_stop(b->udp); }
     pthread_rwlock_wrlock(&fw_lock);
-    a->peer = b; b->peer = a; a->mode = b->mode = mode; a->raw = b->raw = raw; fw_links++;
+    a->peer = b; b->peer = a; a->relayed = b->relayed = 1; a->mode = b->mode = mode; a->raw = b->raw = raw; fw_links++;
     if (mode == IN_POLLER) { ep_add(a); ep_add(b); }
     pthread_rwlock_unlock(&fw_lock);
 }
@@ -429,14 +444,15 @@ int hf_join(int a, int b, int may_forward)
     if (may_forward && forward(x, y)) return 0;
     if (x->peer) unlink_pair(x, 1);
     if (y->peer) unlink_pair(y, 1);
+    x->relayed = y->relayed = 0;
     bridge(a, b, 1);
     return 1;
 }
 void hf_part_calls(int a, int b)
 {
-    leg *x = leg_of(a);
-    if (x && x->peer && x->peer == leg_of(b)) unlink_pair(x, 1);
-    if (x && leg_of(b)) bridge(a, b, 0);
+    leg *x = leg_of(a), *y = leg_of(b);
+    if (x && x->peer && x->peer == y) unlink_pair(x, 1);
+    if (x && y) { x->relayed = y->relayed = 0; bridge(a, b, 0); }
 }
 
 int hf_listen(int speaker, int listener)
@@ -454,20 +470,15 @@ static void media_begins(int call) { leg *a = leg_of(call); if (a) { a->rx_at = 
 int hf_stats(int call, hf_quality *q)
 {
     leg *a = leg_of(call);
-    memset(q, 0, sizeof *q);
-    if (!a) return 0;
-    q->call = call; q->forwarded = a->mode != OFF; q->rx = a->rx_n; q->rx_lost = a->rx_lost; q->rx_bursts = a->rx_bursts; q->rx_jitter_ms = a->jitter * 1000;
-    q->tx = a->tx_n; q->reported = a->rr_any; q->tx_lost = a->rr_lost; q->tx_of = a->rr_sent; q->tx_gaps = a->rr_gaps;
-    q->tx_jitter_ms = a->rate ? 1000.0 * a->rr_jitter / a->rate : 0; q->rtt_ms = a->rtt * 1000;
-    q->gap_s = a->gap;
-    if (a->two_way && !a->raw && !a->rx_cn) q->silent_s = seconds() - a->rx_at;
-    return 1;
+    if (a) fill(a, q);
+    else if (call >= 0 && call < PJSUA_MAX_CALLS) *q = finals[call];
+    return a || (call >= 0 && call < PJSUA_MAX_CALLS && q->rx + q->tx);
 }
 int hf_stats_all(hf_quality *out, int n)
 {
-    int call, found = 0;
+    int call, found = 0; leg *a;
     for (call = 0; call < (int)pjsua_var.ua_cfg.max_calls && found < n; call++)
-        if (pjsua_var.calls[call].inv && hf_stats(call, out + found)) found++;
+        if (pjsua_var.calls[call].inv && (a = leg_of(call)) != NULL) fill(a, out + found++);
     return found;
 }
 unsigned long hf_rx_packets(int call) { leg *a = leg_of(call); return a ? a->rx_n : 0; }
