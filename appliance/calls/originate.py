@@ -93,9 +93,7 @@ class OriginatedCall(Session):
 class Announcement(Session):
     """Free phones pick up by themselves and hear `sound`; nobody calls them."""
 
-    def __init__(
-        self, context: CallContext, paged: Paged, sound: Sound, limit_s: float, *, about: tuple[str, str], start_emergency: StartEmergency
-    ) -> None:
+    def __init__(self, context: CallContext, paged: Paged, sound: Sound, limit_s: float, *, about: tuple[str, str], start_emergency: StartEmergency) -> None:
         snapshot = context.snapshot()
         caller = Caller("page", snapshot.site.name)
         here, realm = Address("0.0.0.0", 0), snapshot.realm  # noqa: S104  (nobody calls)

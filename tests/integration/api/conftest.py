@@ -19,9 +19,9 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def api(web: Web) -> Iterator[Api]:
-    """A client that may do everything."""
+    """A client that may do everything. Each test has its own: one token may ask 50 times a second, which a file of tests does on a fast machine."""
     with Api(web) as made:
         yield made
 

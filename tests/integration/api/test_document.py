@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -28,6 +28,13 @@ NEW: dict[str, dict[str, Any]] = {
     "administrators": {"name": "Another"},
 }
 """What is enough for an object of each kind."""
+
+
+@pytest.fixture(autouse=True)
+def clean(api: Api) -> Iterator[None]:
+    """What a test wrote goes with it, so that it can be run again."""
+    yield
+    api.ok("POST", "/commits/discard", {})
 
 
 def tag(answer: httpx.Response) -> str:
