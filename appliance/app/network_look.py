@@ -29,11 +29,23 @@ async def network_look(box: Box) -> shapes.NetworkResult:
     served = {address.ip for address in box.endpoint.listening}
     phones = for_phones([(row["interface"], row["address"]) for row in seen["own"]], served, seen["gateway_interface"])
     return {
-        "addresses": [{**row, "served": row["address"] in served, "phones": row["address"] == phones} for row in seen["own"]],
+        "addresses": [
+            {
+                "interface": row["interface"], "address": row["address"], "prefix": row["prefix"], "served": row["address"] in served,
+                "phones": row["address"] == phones,
+            }
+            for row in seen["own"]
+        ],
         "gateway": seen["gateway"], "gateway_interface": seen["gateway_interface"], "gateway_seen": seen["gateway_seen"],
         "name_servers": seen["name_servers"], "names": any(server["answer"] not in _NO_HELP for server in seen["name_servers"]),
         "clock_kept": seen["clock_kept"],
-        "seen": [{**row, "devices": sorted(at.get(row["address"], set()) | at.get(row["mac"].lower(), set()))} for row in seen["neighbours"]],
+        "seen": [
+            {
+                "address": row["address"], "mac": row["mac"], "interface": row["interface"], "maker": row["maker"],
+                "devices": sorted(at.get(row["address"], set()) | at.get(row["mac"].lower(), set())),
+            }
+            for row in seen["neighbours"]
+        ],
     }  # fmt: skip
 
 

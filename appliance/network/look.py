@@ -102,7 +102,7 @@ def name_servers(hosts: Sequence[str]) -> tuple[Server, ...]:
     if not servers:
         return ()
     with ThreadPoolExecutor(len(servers)) as pool:
-        return tuple(pool.map(lambda server: _asked(*server, hosts[0] if hosts else "."), servers))
+        return tuple(pool.map(lambda server: _asked(server[0], server[1], hosts[0] if hosts else "."), servers))
 
 
 def _asked(address: str, port: int, name: str) -> Server:

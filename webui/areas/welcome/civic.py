@@ -30,15 +30,17 @@ ONLY_AMERICAN = frozenset({"PRD", "STS", "POD"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needed(Text):
-    """A line that must not stay empty. `capital`: written in capitals."""
+    """A line that must not stay empty. `letters`: exactly so many, in capitals; 0: whatever is written."""
 
-    capital: bool = False
+    letters: int = 0
 
     def read(self, raw: Any) -> Any:
-        text = super().read(raw)
+        text = Text.read(self, raw)
         if not text:
             raise Unfit(gettext("This is missing."), gettext("The dispatcher sends help there"))
-        return text.upper() if self.capital else text
+        if self.letters and not (text.isascii() and text.isalpha() and len(text) == self.letters):
+            raise Unfit(gettext("Write %(n)d letters.", n=self.letters), str(self.help))
+        return text.upper() if self.letters else text
 
 
 def _american(region: Any, example: str, code: Any, code_example: str) -> tuple[Field, ...]:
@@ -49,7 +51,7 @@ def _american(region: Any, example: str, code: Any, code_example: str) -> tuple[
         Text(name="civic.STS", label=_l("Kind of street"), help=_l("Street, Avenue, Road"), optional=True, attributes=PLAIN),
         Text(name="civic.POD", label=_l("Direction behind the street"), help=_l("N, SE"), optional=True, attributes=PLAIN),
         Needed(name="civic.A3", label=_l("Town"), attributes=PLAIN),
-        Needed(name="civic.A1", label=region, help=_l("Two letters: %(example)s", example=example), capital=True, attributes={**PLAIN, "maxlength": "2"}),
+        Needed(name="civic.A1", label=region, help=_l("Two letters: %(example)s", example=example), letters=2, attributes={**PLAIN, "maxlength": "2"}),
         Needed(name="civic.PC", label=code, help=code_example, attributes=PLAIN),
     )
 

@@ -55,7 +55,7 @@ def country_now(given: Mapping[str, str] | None) -> str:
         return given["country"]
     held = str(place().document().get("country") or "US")
     if untouched():
-        region = request.accept_languages.best.partition("-")[2].upper() if request.accept_languages else ""
+        region = (request.accept_languages.best or "").partition("-")[2].upper()
         return region if region in COUNTRIES else held
     return held if held in COUNTRIES else "US"
 
