@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from webui.accounts import Account, Accounts
@@ -31,6 +32,7 @@ DEVICE = "__Host-holdfast-device"
 STAFF = frozenset({"administrator", "installer"})
 EVERYBODY = frozenset({"administrator", "installer", "user"})
 LARGEST_FIELDS = 4 * 1024 * 1024
+DRAINED = 64 * 1024 * 1024
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -123,6 +125,13 @@ def by_script() -> bool:
     return request.headers.get("X-Requested-With") == "holdfast" or request.accept_mimetypes.best == "text/event-stream"
 
 
+def drain() -> None:
+    """Read what is still coming, within limits: a browser that is still sending does not listen, and would show that the connection broke."""
+    left, body = DRAINED, request.environ["wsgi.input"]
+    while left > 0 and (read := body.read(min(left, 65536))):
+        left -= len(read)
+
+
 # ---- before a request --------------------------------------------------------------------------------------------
 
 
@@ -202,7 +211,11 @@ def _to_sign_in() -> AnyResponse:
     path = request.full_path.rstrip("?")
     if request.method in SAFE:
         return redirect(url_for("access.sign_in", next=path), 303)
-    fields = tuple((name, value) for name, value in request.form.items(multi=True) if name != "csrf")
+    try:
+        fields = tuple((name, value) for name, value in request.form.items(multi=True) if name != "csrf")
+    except RequestEntityTooLarge:  # a file; who is not signed in sends none
+        drain()
+        fields = ()
     owner = g.expired.id if g.expired is not None else ""
     kept = guard().sessions.keep(Kept(path, owner, fields), visit())
     return redirect(url_for("access.sign_in", next=path, kept=kept), 303)

@@ -14,14 +14,13 @@ from appliance.errors import HoldfastError, NotFound, Problem
 from appliance.site.paths import parse_path
 from appliance.site.sentences import Names
 from webui.api import problems as api
-from webui.guard import by_script
+from webui.guard import by_script, drain
 from webui.i18n import gettext
 from webui.place import place
 
 log = logging.getLogger(__name__)
 
 _TAKEN = re.compile(r"^(\S+) is taken by ([a-z]+)\.(\S+)$")
-DRAINED = 64 * 1024 * 1024
 
 
 def set_up(app: Flask) -> None:
@@ -76,18 +75,11 @@ def _refused(error: HTTPException) -> Any:
         case 405, _:
             title, why = gettext("This address takes no such request"), gettext("Open it from a page of this box.")
         case 413, _:
-            _drain()
+            drain()
             title, why = gettext("This is too large"), gettext("Nothing was changed.")
         case _:
             title, why = gettext("This cannot be done"), gettext("Nothing was changed.")
     return _page(code, title, why, cure)
-
-
-def _drain() -> None:
-    """Read what is still coming, within limits: a browser that is still sending does not listen, and would show that the connection broke."""
-    left, body = DRAINED, request.environ["wsgi.input"]
-    while left > 0 and (read := body.read(min(left, 65536))):
-        left -= len(read)
 
 
 def _fault(error: HoldfastError) -> Any:

@@ -5,8 +5,10 @@ pages = Pages(tmp_path, office()); pages.get("/people/").words; pages.post("/peo
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import sqlite3
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,11 +65,20 @@ class Pages:
 
     def post(self, path: str, form: Mapping[str, Any], files: Mapping[str, tuple[str, bytes]] | None = None, page: str = "") -> Shown:
         """With token and version of `page` (default: the same address) where `form` has none."""
-        first = self.get(page or path)
-        given = {"csrf": first.field("csrf"), **({"version": first.field("version")} if 'name="version"' in first.text else {}), **form}
+        given = {**(self.hidden(page or path) if "csrf" not in form else {}), **form}
         sent: dict[str, Any] = {**given, **{name: (io.BytesIO(data), called) for name, (called, data) in (files or {}).items()}}
         kind = "multipart/form-data" if files is not None else "application/x-www-form-urlencoded"
         return Shown(self.client.post(path, base_url=HERE, data=sent, content_type=kind))
+
+    def hidden(self, page: str) -> dict[str, str]:
+        """Token and version as `page` has them."""
+        first = self.get(page)
+        return {"csrf": first.field("csrf"), **({"version": first.field("version")} if 'name="version"' in first.text else {})}
+
+    def expire_session(self, by_s: float = 3600.0) -> None:
+        """Let time pass for every sign-in."""
+        with contextlib.closing(sqlite3.connect(self.data / "web" / "sessions.db", timeout=10.0)) as connection, connection:
+            connection.execute("UPDATE sessions SET seen = seen - ?", (by_s,))
 
     def sign_in(self, user: str) -> None:
         answer = self.post("/sign-in", {"user": user, "password": PASSWORD})

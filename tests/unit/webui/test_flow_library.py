@@ -12,7 +12,7 @@ import pytest
 from appliance.site.media import media_path
 from appliance.sound import load
 from tests.support.pages import Pages
-from tests.support.web import office
+from tests.support.web import DANA, PASSWORD, office
 from webui.areas.flows.hours import clock
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri"]
@@ -279,3 +279,16 @@ def test_more_than_a_request_may_have_is_refused_clearly(pages: Pages, tmp_path:
     assert shown.status == 413
     assert "This is too large" in shown.words
     assert not pages.editor().pending()
+
+
+@pytest.mark.parametrize(("size", "name"), [(1000, "Typed before"), (5 * 1024 * 1024, "")])
+def test_a_session_that_ends_meanwhile_keeps_what_was_typed_if_not_the_file(pages: Pages, size: int, name: str) -> None:
+    before = pages.hidden("/flows/recordings/new")
+    pages.expire_session()
+    answer = send(pages, "/flows/recordings/new", "Typed before", ("a.wav", bytes(size)), **before)
+    assert answer.status == 303
+    assert "/sign-in?next=/flows/recordings/new" in answer.headers["Location"]
+    back = pages.post(answer.headers["Location"], {"user": DANA, "password": PASSWORD}).headers["Location"]
+    shown = pages.get(back)
+    assert shown.status == 200
+    assert shown.field("name") == name
