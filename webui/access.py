@@ -15,7 +15,7 @@ from appliance.errors import DocumentError, HoldfastError
 from appliance.site import claim as claims
 from appliance.site.vault import password_hash
 from webui import first_hour
-from webui.areas import Area, home
+from webui.areas import Area, home_address
 from webui.engine import engine
 from webui.guard import EVERYBODY, allowed, begin, current, finish, guard, open_to_all, source_of
 from webui.i18n import LANGUAGES, gettext, ngettext
@@ -114,7 +114,7 @@ def _first_page() -> str:
     for area in current_app.extensions["areas"]:
         if isinstance(area, Area) and area.first_hour:
             return url_for(f"{area.name}.index")
-    return home()
+    return home_address()
 
 
 # ---- signing in --------------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def _next() -> str:
     """The page somebody wanted, of this box alone, with what he had typed."""
     wanted = urlsplit(request.args.get("next", ""))
     if not wanted.path.startswith("/") or wanted.path.startswith(("//", "/\\")) or wanted.scheme or wanted.netloc:
-        return home()
+        return home_address()
     query = [(name, value) for name, value in parse_qsl(wanted.query) if name != "kept"]
     if kept := request.args.get("kept"):
         query.append(("kept", kept))

@@ -46,7 +46,7 @@ def create_app(config: Config) -> Flask:
 
     @app.get("/")
     def front() -> Response:
-        return redirect(areas.home(), 303)
+        return redirect(areas.home_address(), 303)
 
     front.__dict__["roles"] = guard.EVERYBODY
 

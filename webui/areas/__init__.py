@@ -90,7 +90,7 @@ def set_up(app: Flask) -> None:
     for area in found:
         app.register_blueprint(area)
     app.register_blueprint(more)
-    app.jinja_env.globals.update(areas=shown, tabs=tabs, home=home, may_see=may_see)
+    app.jinja_env.globals.update(areas=shown, tabs=tabs, home=home_address, may_see=may_see)
 
 
 def _found() -> list[Area]:
@@ -116,7 +116,7 @@ def tabs(name: str) -> list[Tab]:
     return sorted((tab for tab in area.tabs if may_see(tab.endpoint)), key=lambda tab: tab.order)
 
 
-def home() -> str:
+def home_address() -> str:
     """Where somebody is at home: the first area he may open, else his account."""
     found = shown()
     return url_for(f"{found[0].name}.index") if found else url_for("access.account")
