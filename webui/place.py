@@ -12,7 +12,7 @@ from flask import current_app
 
 from appliance.errors import Problem, StateError
 from appliance.site.diff import Change
-from appliance.site.editing import Editor, Shown, Waiting
+from appliance.site.editing import Editor, Entry, Shown, Waiting
 from appliance.site.model.site import Site
 from appliance.site.paths import SITE, TOP, find, object_of, parse_path, read, version_of
 from appliance.site.secrets import possible
@@ -67,6 +67,10 @@ class Place:
         number = self.revision()
         return self._cached("site", (number,), lambda: self.store.read(number)) if number else None
 
+    def applied(self) -> tuple[Entry, ...]:
+        """The latest revisions, newest first."""
+        return self._cached("applied", (self.revision(),), lambda: self.editor("").history(10))
+
     def time_zone(self) -> str:
         """Never raises: a page about a broken disk has times on it, too."""
         try:
@@ -110,8 +114,9 @@ class Place:
 
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong with the candidate as far as the document alone shows it; a check knows more (flows, emergency paths)."""
+        stamp = self.stamp()  # first: what somebody writes meanwhile must not count as looked at
         document = self.document()
-        return self._cached("problems", self.stamp(), lambda: validate(document)[1])
+        return self._cached("problems", stamp, lambda: validate(document)[1])
 
     def show(self, path: str) -> Shown:
         """`Editor.show` from the candidate as it was last read. Raises NotFound."""

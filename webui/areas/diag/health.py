@@ -26,10 +26,10 @@ NAMES = {
 }  # fmt: skip
 """Checks by their names in the engine."""
 CURES = {
-    "disk": ("flows.voicemail", _l("Open voicemail")), "memory": ("diag.system", _l("See processes")), "swap": ("diag.system", _l("See processes")),
+    "disk": ("flows.mailboxes", _l("Open voicemail")), "memory": ("diag.system", _l("See processes")), "swap": ("diag.system", _l("See processes")),
     "processor": ("diag.system", _l("See processes")), "load": ("diag.system", _l("See processes")), "handles": ("diag.system", _l("Open System")),
-    "data-folder": ("settings.backup", _l("Make a backup")), "certificate-web": ("settings.certificates", _l("Replace it")),
-    "certificate-sip": ("settings.certificates", _l("Replace it")),
+    "data-folder": ("settings.backup", _l("Make a backup")), "certificate-web": ("settings.certificate", _l("Replace it")),
+    "certificate-sip": ("settings.certificate", _l("Replace it")),
 }  # fmt: skip
 """Where each is cured, where a page can."""
 HOUR_S = 3600.0
