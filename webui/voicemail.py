@@ -21,6 +21,7 @@ from webui.areas.calls.words import length
 from webui.engine import engine
 from webui.guard import by_script, current
 from webui.i18n import gettext
+from webui.later import ask
 from webui.listing import Page, page
 from webui.place import place
 from webui.saved import toast
@@ -44,8 +45,8 @@ def contents(key: str) -> Contents:
     """The messages of a box, the newest first, and its greeting."""
     rows: list[Row] = []
     try:
-        rows = _messages(key)
-        greeting = engine().call("voicemail.greeting", timeout_s=ANSWER_S, mailbox=key)
+        rows = ask("voicemail.list", mailbox=key)["messages"]
+        greeting = ask("voicemail.greeting", mailbox=key)
     except ControlError as error:
         return Contents(page(rows[::-1]), None, None if error.code == "not-found" else error)
     return Contents(page(rows[::-1]), greeting, None)
@@ -154,7 +155,7 @@ def _message(box: str, id: str) -> Row:
     """The message `id`, which must be one of the box: an id from elsewhere is none. 404 where it is not."""
     found = next((row for row in _messages(box) if row["id"] == id), None)
     if found is None:
-        abort(404, description=gettext("This message is gone: somebody deleted it."))
+        abort(404, description=gettext("There is no such message any more."))
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -248,6 +249,46 @@ class Editor:
                 if self._place.seal() == seen.seal:
                     return self._put_in_force(seen, ready.site, ready, comment, confirm_minutes)
         raise HoldfastError("The candidate changes faster than it can be checked", "wait until the others are done, then commit again", code="busy")
+
+    def commit_alone(self, path: str, value: Any, comment: str = "", expected: int | None = None) -> Committed:
+        """Put `value` at `path` into force at once and leave everything else that is pending as it is, secrets too: what a person may change for himself.
+
+        `expected`: the version of what is in force there. What others have pending at the same place stays pending, for them to apply or discard.
+
+        Raises DocumentError, Conflict, HoldfastError "on-trial" while a commit waits for its confirmation: a second one would confirm it, or go back with it.
+        """
+        loc = parse_path(path)
+        check_place(loc)
+        _check_json(path, value)
+        self._settle()
+        for _ in range(_TRIES):
+            seen = look(self._place, tolerant=True)
+            if (held := self._place.waiting()) is not None:
+                hint = f"save again when that is decided, in {math.ceil(_waiting(held).seconds_left / 60)} min at the latest"
+                raise HoldfastError("A change to the whole site is being tried out", hint, code="on-trial")
+            force = replace(seen, candidate=Candidate(seen.document))
+            expect(self._place, force, loc, value, expected)
+            document, problems = _tidied(put(seen.document, loc, value), loc)
+            changes = diff(seen.document, document)
+            if problems:
+                raise DocumentError(f"{path} cannot be put into force", problems)
+            if not changes:
+                return Committed(seen.revision.number, ())
+            with Job("check") as job:
+                ready = self._check(replace(force, candidate=Candidate(document)), job)
+            if ready.checked.problems or ready.site is None:
+                raise DocumentError(f"{path} cannot be put into force", ready.checked.problems)
+            with self._locked():
+                if self._place.seal() != seen.seal:
+                    continue
+                pending = seen.candidate
+                # The candidate is what is in force where there is none, or a damaged one, which is left as it is.
+                if pending.document is not seen.document and find(pending.document, loc, None) == find(seen.document, loc, None):
+                    # Killed before the revision counts, it is pending; killed after, it does not show as a change back.
+                    self._place.candidates.write(replace(pending, document=put(pending.document, loc, find(document, loc))))
+                made = restore(self._place, ready.site, author=self._author, comment=comment)
+                return Committed(made.number, changes, ready.checked.warnings)
+        raise HoldfastError("The site changes faster than it can be checked", "try again in a moment", code="busy")
 
     def waiting(self) -> Waiting | None:
         """The commit that waits for its confirmation, if any."""

@@ -16,6 +16,7 @@ from webui.forms import Form, Number, Ref, Secret, Section, Text
 from webui.forms.form import delete
 from webui.i18n import gettext, lazy_gettext, sort_key
 from webui.i18n import lazy_gettext as _l
+from webui.later import late, later
 from webui.listing import found, page
 from webui.live import live, st
 from webui.place import place
@@ -102,7 +103,10 @@ def _may(key: str) -> None:
 def _messages(key: str, fault: str) -> str:
     held = place().kind("mailboxes")[key]
     recording = str(place().kind("audio").get(str(held.get("greeting") or ""), {}).get("name") or "")
-    return render_template("flows/mailbox.html", key=key, held=held, found=contents(key), fault=fault, told=told, length=length, recording=recording)
+    inside = contents(key)
+    if inside.lost is not None and late(inside.lost):
+        return later(str(held.get("name") or key), "flows")
+    return render_template("flows/mailbox.html", key=key, held=held, found=inside, fault=fault, told=told, length=length, recording=recording)
 
 
 def _settings(key: str, form: MailboxForm) -> str:

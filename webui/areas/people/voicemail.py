@@ -6,6 +6,7 @@ from flask import abort, render_template, request
 
 from webui.areas.calls.words import length
 from webui.areas.people import AREA
+from webui.later import late, later
 from webui.place import place
 from webui.voicemail import contents, told
 
@@ -21,4 +22,6 @@ def user_voicemail(key: str) -> str:
     greeting = str(place().kind("mailboxes").get(box, {}).get("greeting") or "")
     recording = str(place().kind("audio").get(greeting, {}).get("name") or "")
     found = contents(box) if box else None
+    if found is not None and found.lost is not None and late(found.lost):
+        return later(str(held.get("name") or key), "people")
     return render_template("people/voicemail.html", key=key, held=held, boxes=boxes, box=box, found=found, told=told, length=length, recording=recording)
