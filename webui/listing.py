@@ -1,12 +1,14 @@
-"""Lists of any length on pages of 50, with a search that survives turning the page."""
+"""Lists of any length on pages of 50, with a search that survives turning the page, and marks of what is not applied."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from flask import request, url_for
+from flask import render_template, request, url_for
+
+from webui.place import place
 
 T = TypeVar("T")
 
@@ -24,6 +26,26 @@ class Page(Generic[T]):
     before: str
     after: str
     next_count: int
+
+
+class Row(Protocol):
+    """A row of a list. `words`: what the search looks at."""
+
+    @property
+    def words(self) -> str: ...
+
+
+def listed(template: str, rows: Sequence[Row], **more: Any) -> str:
+    """The page of a list: `rows` of it that the search finds, and how many `matches` there are."""
+    matching = found(rows, lambda row: row.words)
+    return render_template(template, rows=page(matching), matches=len(matching), **more)
+
+
+def marks(kind: str) -> dict[str, str]:
+    """Id -> "new" or "changed", for the objects of a kind that differ from what is in force; `k.mark` shows it."""
+    in_force = place().site()
+    known: Any = getattr(in_force, kind) if in_force is not None else ()
+    return {key: "changed" if key in known else "new" for of, _, key in (path.partition(".") for path in place().pending().objects) if of == kind}
 
 
 def search() -> str:

@@ -1,10 +1,17 @@
 """Lists: pages and search."""
 
+import time
+
 import pytest
 
+from appliance.site.document import parse
+from appliance.site.editing import Editor
+from appliance.site.store import SiteStore
+from appliance.site.vault import Vault
+from tests.support.web import office
 from webui.app import create_app
 from webui.config import Config
-from webui.listing import found, page
+from webui.listing import found, marks, page
 
 
 @pytest.fixture
@@ -50,3 +57,17 @@ def test_every_word_must_be_there_whatever_the_case(app):
         assert found(rows, str, "dana 204") == []
         assert found(rows, str, "straße") == rows[2:]
         assert found(rows, str, "") == rows
+
+
+def test_what_differs_from_what_is_in_force_is_marked(tmp_path):
+    site, secrets = parse(office())
+    SiteStore(tmp_path / "site").save(site, author="tests", comment="", now=time.time())
+    Vault(tmp_path).put(secrets)
+    editor = Editor(tmp_path, "tests")
+    with create_app(Config(tmp_path, tmp_path / "none")).test_request_context("/people/"):
+        assert marks("users") == {}
+        editor.set("users.noor", {"name": "Noor", "extension": "260"})
+        editor.set("users.user-202.name", "Luis")
+        editor.delete("users.user-203")
+        assert marks("users") == {"noor": "new", "user-202": "changed", "user-203": "changed"}
+        assert marks("groups") == {}

@@ -16,7 +16,7 @@ from webui.areas.emergency.places import address, everywhere, phone_name
 from webui.engine import State, engine
 from webui.forms.form import delete
 from webui.i18n import gettext, lazy_gettext, ngettext, sort_key
-from webui.listing import found, page
+from webui.listing import listed, marks
 from webui.live import live, st
 from webui.place import place
 from webui.vitals import emergency_number
@@ -41,8 +41,7 @@ class Row:
 
 @AREA.get("/")
 def index() -> str:
-    rows = found(_rows(), lambda row: row.words)
-    return render_template("emergency/locations.html", rows=page(rows), matches=len(rows))
+    return listed("emergency/locations.html", _rows())
 
 
 @AREA.route("/locations/new", methods=["GET", "POST"])
@@ -104,11 +103,10 @@ def _held_back(key: str) -> str:
 
 
 def _rows() -> list[Row]:
-    waits, in_force, default = place().pending().objects, place().site(), _default()
+    changes, default = marks("locations"), _default()
     rows = []
     for key, held in place().kind("locations").items():
-        path = f"locations.{key}"
-        state = "" if path not in waits else "changed" if in_force is not None and key in in_force.locations else "new"
+        state = changes.get(key, "")
         name, where, elins = str(held.get("name") or key), address(held), held.get("elins")
         rows.append(Row(key, name, where, len(elins) if isinstance(elins, list | tuple) else 0, key == default, state, f"{key} {name} {where}"))
     return sorted(rows, key=lambda row: sort_key(row.name))

@@ -17,7 +17,7 @@ from webui.forms.form import delete
 from webui.i18n import gettext, lazy_gettext, sort_key
 from webui.i18n import lazy_gettext as _l
 from webui.later import late, later
-from webui.listing import found, page
+from webui.listing import listed, marks
 from webui.live import live, st
 from webui.place import place
 from webui.uses import used_by
@@ -57,8 +57,7 @@ class Row:
 
 @AREA.get("/mailboxes", endpoint="mailboxes")
 def mailboxes() -> str:
-    rows = found(_rows(), lambda row: row.words)
-    return render_template("flows/mailboxes.html", rows=page(rows), matches=len(rows))
+    return listed("flows/mailboxes.html", _rows())
 
 
 @AREA.route("/mailboxes/new", methods=["GET", "POST"])
@@ -138,12 +137,11 @@ def waiting(count: tuple[int, int] | None) -> Markup:
 
 
 def _rows() -> list[Row]:
-    users, in_force, waits = place().kind("users"), place().site(), place().pending().objects
+    users, changes = place().kind("users"), marks("mailboxes")
     rows = []
     for key, held in place().kind("mailboxes").items():
-        state = "" if f"mailboxes.{key}" not in waits else "changed" if in_force is not None and key in in_force.mailboxes else "new"
         owner = str(held.get("owner") or "")
         owner_name = str(users.get(owner, {}).get("name") or owner)
         number, name = str(held.get("extension") or ""), str(held.get("name") or key)
-        rows.append(Row(key, number, name, owner, owner_name, state, " ".join((key, number, name, owner, owner_name))))
+        rows.append(Row(key, number, name, owner, owner_name, changes.get(key, ""), " ".join((key, number, name, owner, owner_name))))
     return sorted(rows, key=lambda row: sort_key(row.name))

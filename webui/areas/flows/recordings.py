@@ -23,7 +23,7 @@ from webui.forms.fields import Unfit
 from webui.forms.form import delete
 from webui.i18n import gettext, lazy_gettext, sort_key
 from webui.i18n import lazy_gettext as _l
-from webui.listing import found, page
+from webui.listing import listed, marks
 from webui.place import place
 from webui.uploads import MOST_BYTES, received
 from webui.uses import Use, used_by, uses_of
@@ -104,8 +104,7 @@ class Row:
 
 @AREA.get("/recordings/")
 def recordings() -> str:
-    rows = found(_rows(), lambda row: row.words)
-    return render_template("flows/recordings.html", rows=page(rows), matches=len(rows))
+    return listed("flows/recordings.html", _rows())
 
 
 @AREA.route("/recordings/new", methods=["GET", "POST"])
@@ -182,10 +181,9 @@ def _language(code: str) -> str:
 
 
 def _rows() -> list[Row]:
-    uses, in_force, waits = uses_of("audio"), place().site(), place().pending().objects
+    uses, changes = uses_of("audio"), marks("audio")
     rows = []
     for key, held in place().kind("audio").items():
-        state = "" if f"audio.{key}" not in waits else "changed" if in_force is not None and key in in_force.audio else "new"
         name, sha256 = str(held.get("name") or key), str(held.get("sha256", ""))
-        rows.append(Row(key, name, sha256, length(sha256), size(sha256), tuple(uses.get(key, ())), state, f"{key} {name}"))
+        rows.append(Row(key, name, sha256, length(sha256), size(sha256), tuple(uses.get(key, ())), changes.get(key, ""), f"{key} {name}"))
     return sorted(rows, key=lambda row: sort_key(row.name))

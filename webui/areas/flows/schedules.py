@@ -22,7 +22,7 @@ from webui.forms import Form, Text
 from webui.forms.form import Bound, delete
 from webui.i18n import gettext, lazy_gettext, sort_key
 from webui.i18n import lazy_gettext as _l
-from webui.listing import found, page
+from webui.listing import listed, marks
 from webui.live import live, st
 from webui.place import place
 from webui.uses import Use, used_by, uses_of
@@ -110,8 +110,7 @@ def open_now(_: State) -> Mapping[str, Markup]:
 
 @AREA.get("/schedules/")
 def schedules() -> str:
-    rows = found(_rows(), lambda row: row.words)
-    return render_template("flows/schedules.html", rows=page(rows), matches=len(rows), zone=zone())
+    return listed("flows/schedules.html", _rows(), zone=zone())
 
 
 @AREA.route("/schedules/new", methods=["GET", "POST"])
@@ -190,11 +189,10 @@ def _bar(span: Span, line: int) -> Bar:
 
 
 def _rows() -> list[Row]:
-    uses, in_force, waits = uses_of("schedules"), place().site(), place().pending().objects
+    uses, changes = uses_of("schedules"), marks("schedules")
     rows = []
     for key, held in place().kind("schedules").items():
-        state = "" if f"schedules.{key}" not in waits else "changed" if in_force is not None and key in in_force.schedules else "new"
         name, holidays = str(held.get("name") or key), held.get("holidays")
         hours = tuple(f"{days_in_words(line['days'])} {line['start']}-{line['end']}" for line in Periods(name="", label="").show(held.get("periods")))
-        rows.append(Row(key, name, hours, len(holidays) if isinstance(holidays, list) else 0, tuple(uses.get(key, ())), state, f"{key} {name}"))
+        rows.append(Row(key, name, hours, len(holidays) if isinstance(holidays, list) else 0, tuple(uses.get(key, ())), changes.get(key, ""), f"{key} {name}"))
     return sorted(rows, key=lambda row: sort_key(row.name))

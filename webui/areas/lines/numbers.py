@@ -12,7 +12,7 @@ from webui.areas.lines.destination import told
 from webui.areas.lines.forms import NumberForm
 from webui.forms.form import delete
 from webui.i18n import gettext, lazy_gettext
-from webui.listing import found, page
+from webui.listing import listed, marks
 from webui.place import place
 
 AREA.tab("numbers", lazy_gettext("Incoming numbers"), 30, lambda: len(place().kind("numbers")))
@@ -34,8 +34,7 @@ class Row:
 
 @AREA.get("/numbers/")
 def numbers() -> str:
-    rows = found(_rows(), lambda row: row.words)
-    return render_template("lines/numbers.html", rows=page(rows), matches=len(rows))
+    return listed("lines/numbers.html", _rows())
 
 
 @AREA.route("/numbers/new", methods=["GET", "POST"])
@@ -64,15 +63,13 @@ def delete_number(key: str) -> Response | tuple[str, int]:
 
 
 def _rows() -> list[Row]:
-    trunks, waits, in_force = place().kind("trunks"), place().pending().objects, place().site()
+    trunks, changes = place().kind("trunks"), marks("numbers")
     rows = []
     for key, held in place().kind("numbers").items():
-        path = f"numbers.{key}"
-        state = "" if path not in waits else "changed" if in_force is not None and key in in_force.numbers else "new"
         to = held.get("destination")
         nowhere = not to or (isinstance(to, dict) and to.get("kind", "none") == "none")
         over = held.get("trunk")
         trunk = str(trunks.get(over, {}).get("name") or over) if over else ""
         texts = [str(held.get("number") or ""), str(held.get("name") or ""), told(to), trunk]
-        rows.append(Row(key, texts[0], texts[1], texts[2], nowhere, trunk, state, " ".join([key, *texts])))
+        rows.append(Row(key, texts[0], texts[1], texts[2], nowhere, trunk, changes.get(key, ""), " ".join([key, *texts])))
     return sorted(rows, key=lambda row: row.number)

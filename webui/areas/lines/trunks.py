@@ -19,6 +19,7 @@ from webui.engine import State
 from webui.forms.form import delete
 from webui.guard import current
 from webui.i18n import gettext, lazy_gettext, ngettext
+from webui.listing import marks
 from webui.live import live, st
 from webui.place import place
 from webui.saved import remember, toast
@@ -124,14 +125,12 @@ def _numbers(key: str) -> list[str]:
 
 
 def _rows() -> list[Row]:
-    order, waits, in_force = used(), place().pending().objects, place().site()
+    order, changes = used(), marks("trunks")
     rows = []
     for key, held in place().kind("trunks").items():
-        path = f"trunks.{key}"
-        state = "" if path not in waits else "changed" if in_force is not None and key in in_force.trunks else "new"
         at = order.index(key) + 1 if key in order else 0
         way = f"{held.get('host', '')}:{held.get('port', 5060)}"
-        rows.append(Row(key, str(held.get("name") or key), at, way, str(held.get("transport", "udp")).upper(), state))
+        rows.append(Row(key, str(held.get("name") or key), at, way, str(held.get("transport", "udp")).upper(), changes.get(key, "")))
     return sorted(rows, key=lambda row: row.order or 1000)
 
 

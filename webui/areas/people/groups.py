@@ -16,7 +16,7 @@ from webui.forms import Choices, Form, Number, Text
 from webui.forms.form import delete
 from webui.i18n import gettext, lazy_gettext, sort_key
 from webui.i18n import lazy_gettext as _l
-from webui.listing import found, page
+from webui.listing import listed, marks
 from webui.place import place
 
 AREA.tab("groups", lazy_gettext("Groups"), 20, lambda: len(place().kind("groups")))
@@ -80,8 +80,7 @@ class Row:
 
 @AREA.get("/groups", endpoint="groups")
 def groups() -> str:
-    rows = found(_rows(), lambda row: row.words)
-    return render_template("people/groups.html", rows=page(rows), matches=len(rows))
+    return listed("people/groups.html", _rows())
 
 
 @AREA.route("/groups/new", methods=["GET", "POST"])
@@ -114,12 +113,12 @@ def _page(key: str, form: GroupForm) -> str:
 
 def _rows() -> list[Row]:
     known: Mapping[str, Mapping[str, str]] = {kind: labels(kind) for kind in MEMBERS}
-    in_force, waits = place().site(), place().pending().objects
+    changes = marks("groups")
     rows = []
     for key, held in place().kind("groups").items():
         ids = [(kind, str(each)) for kind in MEMBERS for each in held.get(kind) or ()]
         members = tuple(known[kind].get(each, each) for kind, each in ids)
-        state = "" if f"groups.{key}" not in waits else "changed" if in_force is not None and key in in_force.groups else "new"
+        state = changes.get(key, "")
         number, name = str(held.get("extension") or ""), str(held.get("name") or key)
         rows.append(Row(key, number, name, members, state, " ".join((key, number, name, *members))))
     return sorted(rows, key=lambda row: sort_key(row.name))

@@ -20,7 +20,7 @@ from webui.areas.people.forms import MODES, UserForm
 from webui.engine import State
 from webui.forms.form import delete
 from webui.i18n import gettext, lazy_gettext, ngettext, sort_key
-from webui.listing import found, page
+from webui.listing import listed, marks
 from webui.live import live, st
 from webui.place import place
 from webui.removal import followers
@@ -46,8 +46,7 @@ class Row:
 
 @AREA.get("/")
 def index() -> str:
-    rows = found(_rows(), lambda row: row.words)
-    return render_template("people/users.html", rows=page(rows), matches=len(rows), modes=dict(MODES))
+    return listed("people/users.html", _rows(), modes=dict(MODES))
 
 
 @AREA.route("/new", methods=["GET", "POST"])
@@ -124,12 +123,10 @@ def _rows() -> list[Row]:
     told: dict[str, list[str]] = {}
     for device in devices.values():
         told.setdefault(str(device.get("owner")), []).extend(str(device.get(name) or "") for name in ("sip_user", "mac", "name", "extension"))
-    waits = place().pending().objects
-    in_force = place().site()
+    changes = marks("users")
     rows = []
     for key, held in users.items():
-        path = f"users.{key}"
-        state = "" if path not in waits else "changed" if in_force is not None and key in in_force.users else "new"
+        state = changes.get(key, "")
         texts = [str(held.get(name) or "") for name in ("extension", "name", "email", "mobile", "outbound_number", "customer")]
         rows.append(Row(key, texts[0], texts[1], str(held.get("mode", "")), texts[4], key in boxed, state, " ".join([key, *texts, *told.get(key, ())])))
     return sorted(rows, key=lambda row: (len(row.number), row.number, sort_key(row.name)))

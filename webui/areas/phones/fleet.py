@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from webui.engine import State, engine
 from webui.i18n import gettext, ngettext, sort_key
+from webui.listing import marks
 from webui.live import live, st
 from webui.place import place
 
@@ -37,7 +38,8 @@ def devices() -> list[Device]:
     """All of them, by extension."""
     state = engine().state
     contacts = contacts_of(state)
-    made = [_device(key, held, contacts.get(key, [])) for key, held in place().kind("devices").items()]
+    changes = marks("devices")
+    made = [_device(key, held, contacts.get(key, []), changes.get(key, "")) for key, held in place().kind("devices").items()]
     return sorted(made, key=lambda row: (len(row.extension), row.extension, sort_key(row.name)))
 
 
@@ -64,13 +66,11 @@ def address(contact: Mapping[str, Any]) -> str:
     return str(contact["received"]).partition(":")[2].rpartition(":")[0].strip("[]")
 
 
-def _device(key: str, held: Mapping[str, Any], contacts: list[Mapping[str, Any]]) -> Device:
+def _device(key: str, held: Mapping[str, Any], contacts: list[Mapping[str, Any]], change: str) -> Device:
     owner = str(held.get("owner") or "")
     user = place().kind("users").get(owner, {})
     own = str(held.get("extension") or "")
     known = place().kind("locations").get(str(held.get("location") or ""), {})
-    in_force, path = place().site(), f"devices.{key}"
-    change = "" if path not in place().pending().objects else "changed" if in_force is not None and key in in_force.devices else "new"
     told = [str(held.get(name) or "") for name in ("name", "sip_user", "mac", "extension")]
     told += [key, owner, str(user.get("name", "")), str(user.get("extension", "")), str(known.get("name", "")), told[2].replace(":", "")]
     told += [text for contact in contacts for text in (str(contact["user_agent"]), address(contact))]

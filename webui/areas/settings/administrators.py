@@ -20,6 +20,7 @@ from webui.forms.fields import Unfit
 from webui.forms.form import delete
 from webui.guard import allowed, current, guard
 from webui.i18n import gettext, lazy_gettext, sort_key
+from webui.listing import marks
 from webui.place import place
 from webui.problems import problem_text
 from webui.saved import toast
@@ -91,12 +92,11 @@ class AdministratorForm(Form):
 @AREA.get("/administrators")
 @allowed("administrator")
 def administrators() -> str:
-    watch, in_force, waits = guard(), place().site(), place().pending().objects
+    watch, changes = guard(), marks("administrators")
     rows = []
     for key, held in sorted(place().kind("administrators").items(), key=lambda each: sort_key(str(each[1].get("name") or each[0]))):
-        path = f"administrators.{key}"
-        state = "" if path not in waits else "changed" if in_force is not None and key in in_force.administrators else "new"
-        rows.append({"key": key, "held": held, "state": state, "here": len(watch.sessions.of(path, watch.config.idle_s))})
+        here = len(watch.sessions.of(f"administrators.{key}", watch.config.idle_s))
+        rows.append({"key": key, "held": held, "state": changes.get(key, ""), "here": here})
     return render_template("settings/administrators.html", rows=rows, roles=dict(ROLES))
 
 
