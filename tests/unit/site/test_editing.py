@@ -172,6 +172,49 @@ def test_a_damaged_candidate_is_put_aside_by_discard_alone(editor: Editor, data:
     assert SiteStore(data / "site").current()[1].name == "Test site"
 
 
+# ---- alone -------------------------------------------------------------------------------------------------------
+
+FORWARDING = "users.user-201.forwarding"
+
+
+def test_alone_takes_nothing_else_along(editor: Editor, data: Path) -> None:
+    editor.set("users.user-202.name", "Pending")
+    editor.set("users.user-202.password", "correct horse")
+    waits = sentences(editor.pending())
+    made = Editor(data, "Dana (201)").commit_alone(FORWARDING, {"follow_me_on": True}, "own")
+    revision, site = SiteStore(data / "site").current()
+    assert (revision.number, revision.author, revision.comment) == (made.revision, "Dana (201)", "own")
+    assert (site.users["user-201"].forwarding.follow_me_on, site.users["user-202"].name) == (True, "User 202")
+    assert sentences(editor.pending()) == waits
+    assert "users.user-202.password" not in Vault(data).names(revision.number)
+    assert editor.commit("the rest").revision == made.revision + 1
+    assert "users.user-202.password" in Vault(data).names(made.revision + 1)
+    # What is in force already makes no revision.
+    assert editor.commit_alone(FORWARDING, {"follow_me_on": True}).revision == made.revision + 1
+
+
+def test_alone_without_a_candidate_and_with_a_damaged_one(editor: Editor, data: Path) -> None:
+    first = editor.commit_alone(FORWARDING, {"follow_me_on": True}).revision
+    assert editor.pending() == ()
+    assert not (data / "site" / "candidate.json").exists()
+    (data / "site" / "candidate.json").write_bytes(b'{"document": {"na')
+    assert editor.commit_alone(FORWARDING, {"voicemail": False}).revision == first + 1
+    assert (data / "site" / "candidate.json").read_bytes() == b'{"document": {"na', "what somebody may still want to look at"
+
+
+def test_alone_is_refused_with_mistakes_conflicts_and_during_a_trial(editor: Editor) -> None:
+    before = editor.history()[0].number
+    for value in ({"busy": [{"user": "nobody"}]}, {"busy": [{"number": "911"}]}, {"busy": 5}):
+        assert isinstance(refused(lambda value=value: editor.commit_alone(FORWARDING, value)), DocumentError)
+    assert isinstance(refused(lambda: editor.commit_alone(FORWARDING, {}, "", 17)), Conflict)
+    editor.set("name", "Tried")
+    editor.commit("try", 5)
+    error = refused(lambda: editor.commit_alone(FORWARDING, {"follow_me_on": True}))
+    assert (error.code, "in 5 min" in error.hint) == ("on-trial", True)
+    assert editor.waiting() is not None
+    assert editor.history()[0].number == before + 1
+
+
 def test_a_candidate_of_an_older_release_gets_the_fields_it_did_not_know(editor: Editor, data: Path) -> None:
     editor.set("name", "Typed")
     file = data / "site" / "candidate.json"
