@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import logging
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 from flask import Response, abort, redirect, render_template, request, url_for
@@ -25,6 +24,7 @@ from webui.later import ask
 from webui.listing import Page, page
 from webui.place import place
 from webui.saved import toast
+from webui.uploads import received
 
 log = logging.getLogger(__name__)
 
@@ -110,10 +110,7 @@ def serve(area: Area, rule: str, may: Callable[[str], None], shown: Callable[[st
         if sent is None or not sent.filename:
             return shown(box, gettext("Choose a sound file first.")), 422
         try:
-            with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
-                path = Path(folder) / "sound"
-                sent.save(path)
-                sha256, _ = media.add(place().data, path, sent.filename[:200])
+            sha256, _ = received(sent.stream, PurePath(sent.filename.replace("\\", "/")).name[:200])
             made = engine().call("voicemail.greeting-set", mailbox=box, sha256=sha256)
             media.collect(place().data)
         except HoldfastError as error:

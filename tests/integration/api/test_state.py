@@ -118,6 +118,29 @@ def test_what_cannot_be_begun_is_said_at_once(api: Api, phones: dict[int, PjPhon
     assert phones[201].no_call()
 
 
+def test_phones_are_paged(api: Api, client: Callable[..., Api], phones: dict[int, PjPhone]) -> None:
+    refused(client("read").post("/pages", {"everybody": True, "text": "x"}), 403, "scope")
+    mine = client("calls", "read")
+    for body, status, code in (
+        ({}, 422, "page"), ({"to": ["202"]}, 422, "page"), ({"to": ["202"], "everybody": True, "phone": "201"}, 422, "page"),
+        ({"to": ["999"], "text": "x"}, 404, "not-found"), ({"to": ["204"], "text": "x"}, 409, "unreachable"), ({"to": "202"}, 422, "document"),
+    ):  # fmt: skip
+        refused(mine.post("/pages", body), status, code)
+    answer = mine.post("/pages", {"to": ["202", "203"], "phone": "201"})
+    assert (answer.status_code, answer.json()["phones"]) == (202, 2)
+    call = answer.json()["call"]
+    assert answer.headers["Location"] == f"/api/v1/calls/{call}"
+    speaks = phones[201].incoming().answer()
+    listens = [phones[number].incoming().wait("CONFIRMED") for number in (202, 203)]
+    assert listens[0].message.header("Call-Info").endswith(";answer-after=0")
+    refused(mine.post(f"/calls/{call}/transfer", {"to": "204"}), 409, "not-up")
+    mine.ok("POST", f"/calls/{call}/hangup")
+    for end in (speaks, *listens):
+        end.wait("DISCONNECTED")
+    past = wait_until(lambda: mine.get(f"/history/{call}").is_success and mine.ok("GET", f"/history/{call}"), 5, "the record")
+    assert "page: heard on 2 phones" in past["path"]
+
+
 def test_the_history_in_pages(api: Api, phones: dict[int, PjPhone]) -> None:
     for to in ("204", "204", "204"):
         call = phones[202].call(api.web.box.uri(to))
@@ -131,10 +154,30 @@ def test_the_history_in_pages(api: Api, phones: dict[int, PjPhone]) -> None:
     assert seen == whole
     assert [row["serial"] for row in seen] == sorted((row["serial"] for row in seen), reverse=True)
     refused(api.get("/history?cursor=" + "A" * 100), 422)
+    assert {row["outcome"] for row in api.ok("GET", "/history?outcome=unanswered")["items"]} >= {whole[0]["outcome"]}
+    assert api.ok("GET", "/history?direction=in")["items"] == []
+    assert api.ok("GET", f"/history?search=202 204&until_unix_s={whole[0]['started_unix_s']}")["items"] == [
+        row for row in whole[1:] if (row["from_number"], row["to_number"]) == ("202", "204")
+    ]
+    refused(api.get("/history?direction=sideways"), 422, "document")
+    assert api.ok("GET", f"/history/{whole[0]['id']}") == whole[0]
+    refused(api.get("/history/none"), 404, "not-found")
     (one, other) = ([row["serial"] for row in api.ok("GET", f"/history?user={user}&limit=200")["items"]] for user in ("user-202", "user-203"))
     assert set(one) >= {row["serial"] for row in whole if row["user"] == "user-202" or row["to_number"] == "202"}
     assert not set(other) & {row["serial"] for row in whole if row["from_number"] == "202" and row["to_number"] == "204"}
     refused(api.get("/history?user=nobody"), 404, "not-found")
+
+
+def test_what_to_type_what_is_wrong_and_the_proof(api: Api, client: Callable[..., Api], phones: dict[int, PjPhone]) -> None:
+    refused(client("read").post("/secrets/sign-in", {"extension": "201"}), 403, "scope")
+    said = api.ok("POST", "/secrets/sign-in", {"extension": "201"})
+    assert said["devices"] == [{"device": "phone-201", "name": "User 201", "sip_user": "201", "secret": secret(201)}]
+    assert api.ok("GET", "/secrets/reveals?limit=1")["items"][0]["who"] == f"token {api.name}"
+    refused(api.post("/secrets/sign-in", {"extension": "299"}), 404, "not-found")
+    assert any(finding["device"] == "phone-204" for finding in api.ok("GET", "/diagnosis")["findings"]), "it has never signed in"
+    proof = api.ok("GET", "/emergency/proof")
+    assert proof["cases"] > 0
+    assert any("trunk" in warning for warning in proof["warnings"])
 
 
 def test_an_emergency_call_is_seen_and_acknowledged(api: Api, phones: dict[int, PjPhone]) -> None:
@@ -187,6 +230,13 @@ def test_a_greeting_is_read_and_forgotten(api: Api, client: Callable[..., Api]) 
     save(api.web.data / "voicemail" / "box-201" / "greeting.wav", silence(2))
     assert mine.ok("GET", "/mailboxes/box-201/greeting") == {**spoken, "kind": "own", "seconds": 2.0}
     assert len(mine.get("/mailboxes/box-201/greeting/audio").content) == 32_044
+    assert mine.ok("DELETE", "/mailboxes/box-201/greeting") == spoken
+    hello = api.web.data / "hello.wav"
+    save(hello, silence(1, 16_000))
+    put = mine.ask("PUT", "/mailboxes/box-201/greeting", raw=hello.read_bytes(), Content_Type="audio/wav")
+    assert put.json() == {**spoken, "kind": "own", "seconds": 1.0}
+    refused(mine.ask("PUT", "/mailboxes/box-201/greeting", raw=b"no sound", Content_Type="audio/wav"), 422, "sound-unknown")
+    refused(mine.ask("PUT", "/mailboxes/none/greeting", raw=hello.read_bytes(), Content_Type="audio/wav"), 404, "not-found")
     assert mine.ok("DELETE", "/mailboxes/box-201/greeting") == spoken
     for path in ("/mailboxes/none/greeting", "/mailboxes/..%2fx/greeting/audio"):
         refused(mine.get(path), 404)

@@ -12,10 +12,13 @@ from typing_extensions import TypedDict
 
 from appliance.control.client import GreetingResult, MailboxCountShape, MessageShape
 from appliance.errors import NotFound, StateError
-from webui.api.v1.operation import Ask, Filled, Media, Reply, operation
+from appliance.site import media
+from webui.api.v1.operation import Ask, File, Filled, Media, Reply, operation
 from webui.api.v1.paging import PageQuery, page
 from webui.api.v1.state import ask_engine
 from webui.engine import engine
+from webui.place import place
+from webui.uploads import MOST_BYTES, received
 
 TAG = "Voicemail"
 
@@ -114,6 +117,17 @@ def greeting(ask: Ask, id: str) -> Reply:
 def greeting_audio(ask: Ask, id: str) -> Response:
     """The greeting as a WAV file. 404 where the box speaks it."""
     return _file("voicemail.greeting-read", f"{_mailbox(id)}-greeting.wav", mailbox=_mailbox(id))
+
+
+@operation("PUT", "/mailboxes/{id}/greeting", id="greeting.put", tag=TAG, scope="voicemail", body=File(("audio/",), MOST_BYTES), answers={200: GreetingResult})
+def greeting_put(ask: Ask, id: str) -> Reply:
+    """Make the sound file that is the body the greeting of a mailbox. WAV, MP3, FLAC, OGG or AIFF, three minutes at most. Callers hear it at once."""
+    name = _mailbox(id)
+    ask_engine("voicemail.greeting", mailbox=name)  # that there is such a mailbox, before a minute of work
+    sha256, _ = received(ask.body, name)
+    made = ask_engine("voicemail.greeting-set", mailbox=name, sha256=sha256)
+    media.collect(place().data)
+    return Reply(made)
 
 
 @operation("DELETE", "/mailboxes/{id}/greeting", id="greeting.clear", tag=TAG, scope="voicemail", answers={200: GreetingResult})
