@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -58,6 +59,7 @@ class ChildSpec:
 
 LEAN = {"MALLOC_ARENA_MAX": "2"}
 """Environment of the children that saves memory: many threads that allocate little need no arena each (mallopt(3))."""
+_SERVES_PHONES = Policy(crash_window_s=600.0, silence_limit_s=30.0, stop_limit_s=2.5, longest_delay_s=60.0)
 CHILDREN = (
     ChildSpec("engine", (sys.executable, "-m", "appliance")),
     ChildSpec(
@@ -66,6 +68,8 @@ CHILDREN = (
         Policy(crash_window_s=600.0, silence_limit_s=30.0, stop_limit_s=2.5, longest_delay_s=60.0),
         essential=False,
     ),
+    ChildSpec("provisioning", (sys.executable, "-m", "appliance.app.provisioning"), _SERVES_PHONES, essential=False),
+    ChildSpec("provisioning-http", (sys.executable, "-m", "appliance.app.provisioning_http"), _SERVES_PHONES, essential=False),
 )
 """In starting order; they are stopped in the opposite one."""
 PATIENCE_S = 20.0
@@ -184,7 +188,7 @@ class Supervisor:
                 env=env,
                 pass_fds=(write_end, *self._keep_open),
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then stops everything in order
-                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509  (this process has one thread)
+                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509  (the one other thread here only writes the log)
             )
         except OSError as error:
             os.close(read_end)
@@ -352,7 +356,9 @@ def _pages(web: Child | None, settings: Settings) -> list[str]:
         return []
     if web.ready is None:
         return [f"not running: {web.complaint or f'it {web.last_end}'}. It is tried again; calls go on"]
-    return [f"https://{f'[{ip}]' if ':' in ip else ip}:{settings.http_port}/" for ip in settings.bind]
+    # The one that other machines reach first: a tablet is what most people open it with.
+    outward = sorted(settings.bind, key=lambda ip: ip_address(ip).is_loopback)
+    return [f"https://{f'[{ip}]' if ':' in ip else ip}:{settings.http_port}/" for ip in outward]
 
 
 def welcome(
@@ -376,7 +382,25 @@ def welcome(
     for title, text in rows:
         lines.append(f"  {title if title != shown else '':20s}{text}")
         shown = title
+    lines += _first_steps(pages, claim_code) if claim_code else []
+    if all(ip_address(ip).is_loopback for ip in settings.bind):
+        lines += [
+            "Only this machine can reach it: it serves no address of a network. For phones and other machines set HOLDFAST_BIND to one",
+            "(`ip -brief address` lists them).",
+        ]
     return "\n".join(lines)
+
+
+def _first_steps(pages: Sequence[str], claim_code: str) -> list[str]:
+    """What to do with a box nobody has set up."""
+    page = next((page for page in pages if page.startswith("https:")), "")
+    if not page:
+        return []
+    return [
+        "This box is new. To set it up:",
+        f"  1. Open {page} in a browser. It warns of the certificate, which is the box's own: go on.",
+        f"  2. Type the claim code {claim_code}, and choose a name and a password. The pages lead on from there.",
+    ]
 
 
 def _command(name: str) -> str:
@@ -429,7 +453,7 @@ def main() -> int:
     """Read the settings, check the machine, run. Exit code 1 with one sentence and a hint when something is missing."""
     try:
         settings = Settings.from_env(os.environ)
-        logs.set_up(settings.log)
+        logs.set_up(settings.log, data=settings.data, process="supervisor")
         lock = claim_data_folder(settings.data)
         check_ports(settings)
         put_in_place(settings.data)

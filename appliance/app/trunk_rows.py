@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from appliance.control import shapes
+from appliance.site.model.places import Civic
+from appliance.site.sample import sample_site
 from appliance.types import TrunkId
 
 if TYPE_CHECKING:
@@ -49,6 +52,15 @@ def not_armed(box: Box) -> list[str]:
         reasons.append("No trunk is marked as armed: the carriers do not hold this site's addresses and callback numbers")
     if not site.locations:
         reasons.append("No location is set up: the dispatcher gets no address")
+    example = _example_address()
+    if any(place.civic == example for place in site.locations.values()):
+        reasons.append("The address is still that of the example: help would be sent nowhere")
     if site.main_number is None and not any(place.elins for place in site.locations.values()):
         reasons.append("No callback number is set up: the dispatcher cannot call back")
     return reasons
+
+
+@cache
+def _example_address() -> Civic:
+    """That of the site a new box begins with."""
+    return sample_site().locations["main"].civic

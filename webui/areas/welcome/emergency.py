@@ -12,7 +12,7 @@ from appliance.errors import HoldfastError
 from webui.areas.emergency.forms import EmergencyForm
 from webui.areas.emergency.places import Where, address, everywhere, phone_name
 from webui.areas.welcome import AREA
-from webui.areas.welcome.forms import Part, RoomForm
+from webui.areas.welcome.forms import AddressPart, Part, RoomForm
 from webui.areas.welcome.shell import onward, page
 from webui.engine import engine
 from webui.forms import Field, Section
@@ -61,6 +61,7 @@ def step() -> Response | str:
     return page(
         "emergency", room=room, told=told, phones=listing(sorted(phones, key=lambda each: sort_key(each.name)), ROWS), rooms=rooms,
         offered=[("", gettext("Only the building")), *named("locations")], trunks=trunks, number=emergency_number(),
+        example=AddressPart.of_site().example,
     )  # fmt: skip
 
 

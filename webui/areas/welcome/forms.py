@@ -14,7 +14,9 @@ from werkzeug.datastructures import MultiDict
 from appliance.errors import Problem
 from appliance.site.countries import COUNTRIES
 from appliance.site.model.site import Site
+from appliance.site.paths import parse_path, put
 from appliance.site.sample import sample_site
+from appliance.site.wording import path_of
 from webui.areas.lines.destination import extensions
 from webui.areas.lines.forms import TrunkForm
 from webui.areas.settings.forms import SiteForm
@@ -47,6 +49,15 @@ class Part(Form):
         mine: MultiDict[str, str] = MultiDict(list(given.items(multi=True)))
         mine["version"] = given.get(f"version:{cls.__name__}", "")
         return mine, kept
+
+    def tell(self, apart_from: str) -> None:
+        """Say what would keep it from being saved, beside the field `apart_from` of the site, which another form asks. Nothing is written."""
+        value = dict(self.held)
+        for name, read in self._read().items():
+            value = put(value, parse_path(name), read)
+        if not self.errors():
+            self._refused(self.path or path_of((self.kind, "new")), self.complete(value))
+        self.problems = [problem for problem in self.problems if problem.path != apart_from]
 
 
 def country_now(given: Mapping[str, str] | None) -> str:
@@ -113,14 +124,15 @@ class AddressPart(Part):
         return fields(country_now(self.given))
 
     @property
-    def _example(self) -> bool:
+    def example(self) -> bool:
+        """It is that of the example, where nobody is."""
         known = sample().locations[MAIN].civic.model_dump(exclude_defaults=True)
         civic = self.held.get("civic")
         return isinstance(civic, Mapping) and {name: value for name, value in civic.items() if value} == known
 
     def _bind(self, asked: Field) -> Any:
         row = super()._bind(asked)
-        if self.given is None and self._example:
+        if self.given is None and self.example:
             row.value = ""
         return row
 
@@ -131,7 +143,7 @@ class AddressPart(Part):
         country = country_now(self.given)
         asked = {field.name.partition(".")[2] for field in fields(country)}
         civic = dict(value.get("civic") or {})
-        if self._example:
+        if self.example:
             civic = {name: held for name, held in civic.items() if name in asked}
         elif country not in {"US", "CA"}:
             civic = {name: held for name, held in civic.items() if name not in ONLY_AMERICAN}

@@ -28,8 +28,10 @@ STATES = {
 def step() -> Response | str:
     line, main = _forms()
     if request.method == "POST":
-        saved = [form.save() for form in (main, line)]
-        if all(saved):
+        if not main.save():
+            # A line without the number that calls back is not saved: it would hold up everything else. Its mistakes are told all the same.
+            line.tell("main_number")
+        elif line.save():
             return redirect(url_for("welcome.lines", _anchor="test"), 303) if request.form.get("act") == "stay" else onward("lines")
     return _page(line, main)
 

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from appliance.errors import HoldfastError
 from appliance.site.secrets import DEVICE
+from webui.areas.lines.destination import extensions, told
 from webui.areas.phones.fleet import address, contacts_of, model
 from webui.areas.phones.forms import DeviceForm
 from webui.areas.phones.signin import sign_in
@@ -19,6 +20,7 @@ from webui.areas.welcome import AREA
 from webui.areas.welcome.forms import PersonForm, sample
 from webui.areas.welcome.shell import page, put_in_force
 from webui.engine import State, engine
+from webui.forms import slug
 from webui.guard import current
 from webui.i18n import gettext, ngettext, sort_key
 from webui.listing import page as listing
@@ -57,6 +59,26 @@ def people_ready() -> Response | tuple[str, int]:
     return (_page(PersonForm.new(), refused), 422) if refused else redirect(url_for("welcome.people"), 303)
 
 
+@AREA.post("/people/answers")
+def answers() -> Response:
+    """Who is called when somebody calls the main number of the site."""
+    extension, number = request.form.get("extension", ""), str(place().document().get("main_number") or "")
+    if number and extension in dict(extensions()):
+        key, held = _incoming(number)
+        try:
+            place().editor(current().author).set(f"numbers.{key}", {**held, "number": number, "destination": {"kind": "extension", "target": extension}})
+        except HoldfastError as error:
+            toast(f"{error.sentence}. {error.hint}")
+    return redirect(url_for("welcome.people", _anchor="answers"), 303)
+
+
+def _incoming(number: str) -> tuple[str, Mapping[str, Any]]:
+    """The incoming number that is the main number: its id, and what is said of it so far."""
+    there = place().kind("numbers")
+    found = next((key for key, held in there.items() if held.get("number") == number), None)
+    return (found, there[found]) if found else (slug(number, "numbers", there), {})
+
+
 @AREA.post("/people/examples")
 def no_examples() -> Response:
     """Take out what the box came with, as far as nobody has changed or used it."""
@@ -73,9 +95,10 @@ def no_examples() -> Response:
 
 
 def _page(form: PersonForm, refused: list[str] | None = None) -> str:
-    rows = listing(_rows(), ROWS)
+    rows, main = listing(_rows(), ROWS), str(place().document().get("main_number") or "")
     return page(
         "people", form=form, rows=rows, signs={row.key: sign_in(row.key) for row in rows.rows if row.ready}, server=_server(),
+        main=main, leads=told(_incoming(main)[1].get("destination")) if main and _incoming(main)[1] else "", answering=extensions(),
         waits=sum(not row.ready for row in _rows()), examples=len(_examples()), refused=refused or [],
     )  # fmt: skip
 

@@ -68,7 +68,7 @@ def _checks() -> list[Check]:
     except ControlError as error:
         return [Check("bad", gettext("The phone engine does not answer."), f"{error.sentence}. {error.hint}")]
     answered = [row for row in calls if row["outcome"] == "answered"]
-    return [_phones(state), _inside(answered), *_outside(answered), *_emergency(state)]
+    return [_phones(state), _inside(answered), *_outside(answered), *_comes_in(answered), *_emergency(state)]
 
 
 def _phones(state: State) -> Check:
@@ -92,6 +92,16 @@ def _outside(answered: Sequence[Row]) -> list[Check]:
     if found is None:
         return [Check("wait", gettext("A call goes out"), gettext("Dial your mobile from a phone, or make the test call under Outside lines."))]
     return [Check("ok", gettext("%(number)s was reached outside", number=found["to_number"]), _when(found))]
+
+
+def _comes_in(answered: Sequence[Row]) -> list[Check]:
+    main = str(place().document().get("main_number") or "")
+    if not main or not place().kind("trunks"):
+        return []
+    found = next((row for row in answered if row["direction"] == "in"), None)
+    if found is None:
+        return [Check("wait", gettext("A call comes in"), gettext("Call %(number)s from your mobile, and take it.", number=main))]
+    return [Check("ok", gettext("%(a)s called %(b)s", a=found["from_number"] or gettext("Somebody"), b=found["to_number"]), _when(found))]
 
 
 def _emergency(state: State) -> list[Check]:
