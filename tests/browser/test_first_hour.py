@@ -150,6 +150,8 @@ def test_a_stranger_makes_a_small_office_work(box, page, opened, tmp_path):
     on(page, "tests")
     expect(page.get_by_text("2 of 2 phones have signed in")).to_be_visible()
     expect(page.get_by_text("One phone calls another")).to_be_visible()
+    forward(page, "Apply now")
+    expect(page.get_by_text("not in force yet")).to_have_count(0)
     assert ada.call(f"sip:202@{box.sip[0]}:{box.sip[1]}")["type"] == "CALL_ESTABLISHED"
     expect(page.get_by_text("One call now")).to_be_visible()
     wait_until(lambda: min(heard_bytes(ada), heard_bytes(ben)) > 48_000, 20.0, "three seconds heard at both ends")
@@ -165,7 +167,7 @@ def test_a_stranger_makes_a_small_office_work(box, page, opened, tmp_path):
     assert ada.call(f"sip:933@{box.sip[0]}:{box.sip[1]}")["type"] == "CALL_ESTABLISHED"
     ada.hangup()
     expect(page.get_by_text("933 was answered")).to_be_visible()
-    forward(page, "Apply and finish")
+    forward(page, "Finish")
 
     expect(page).to_have_url(re.compile(r"/home/?$"))
     expect(page.get_by_text("Calls and 911 work.")).to_be_visible()

@@ -45,6 +45,13 @@ def step() -> str:
     return _page([])
 
 
+@AREA.post("/tests/apply")
+def apply_now() -> Response | tuple[str, int]:
+    """Put everything in force, so that the tests show it."""
+    refused = put_in_force(gettext("First hour"))
+    return (_page(refused), 422) if refused else redirect(url_for("welcome.tests"), 303)
+
+
 @AREA.post("/tests/finish")
 def finished() -> Response | tuple[str, int]:
     """Apply what is left; the first hour is over."""
