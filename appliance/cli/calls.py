@@ -8,7 +8,18 @@ import click
 
 from appliance.cli.completion import complete_extension
 from appliance.cli.output import Screen, duration, moment, plain, print_json, talks
-from appliance.control.client import CallsResult, Client, HangupResult, HistoryResult, OriginateResult, SideShape, SoundResult, SoundShape, TransferResult
+from appliance.control.client import (
+    CallsResult,
+    Client,
+    HangupResult,
+    HistoryResult,
+    OriginateResult,
+    PageResult,
+    SideShape,
+    SoundResult,
+    SoundShape,
+    TransferResult,
+)
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -114,6 +125,26 @@ def dial(client: Client, screen: Screen, as_json: bool, extension: str, number: 
         print_json(found)
     else:
         screen.line(f"Call {found['call']} begins: the phones of {extension} ring.")
+
+
+@calls.command()
+@click.argument("to", nargs=-1, shell_complete=complete_extension)
+@click.option("--everybody", is_flag=True, help="Every phone of the site.")
+@click.option("--phone", default="", metavar="EXTENSION", shell_complete=complete_extension, help="Its phones ring first: who takes one up speaks.")
+@click.option("--say", "text", default="", metavar="TEXT", help="This is spoken.")
+@click.option("--play", "audio", default="", metavar="ID", help="This recording of the site is played.")
+@click.option("--seconds", type=click.IntRange(5, 900), default=120, help="It ends after this time at the latest; else 120.")
+@talks
+def page(
+    client: Client, screen: Screen, as_json: bool, to: tuple[str, ...], everybody: bool, phone: str, text: str, audio: str, seconds: int
+) -> None:  # fmt: skip
+    """Have free phones pick up by themselves and hear somebody, a text or a recording. TO: extensions and groups."""
+    found: PageResult = client.call("calls.page", to=list(to), everybody=everybody, phone=phone, text=text, audio=audio, seconds=seconds)
+    if as_json:
+        print_json(found)
+    else:
+        phones = "one phone" if found["phones"] == 1 else f"{found['phones']} phones"
+        screen.line(f"Call {found['call']} begins: the phones of {phone} ring, then {phones} listen." if phone else f"Call {found['call']}: {phones} listen.")
 
 
 @calls.command()

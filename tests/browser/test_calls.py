@@ -61,7 +61,7 @@ def test_the_log_one_call_and_hanging_up(busy, page):
     expect(page.get_by_role("heading", level=1)).to_contain_text("to 202")
     expect(page.get_by_text("talked", exact=False).first).to_be_visible()
     expect(page.get_by_role("heading", name="Way through the flow")).to_be_visible()
-    page.get_by_role("link", name="200 OK").first.click()
+    page.get_by_role("button", name="200 OK").first.click()
     expect(page.locator("#message pre")).to_contain_text("SIP/2.0 200 OK")
     assert 'response="' not in page.locator("#message pre").inner_text()
     _fine(page)

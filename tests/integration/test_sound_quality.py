@@ -57,7 +57,7 @@ def recorded(box, session):
 def test_loss_jitter_and_round_trip_are_those_of_the_cable_forwarded_and_bridged(office):
     box, line, phone = office
     calls = {number: talk(box, line, phone, number) for number in ("202", "203")}
-    clean = {number: wait_until(lambda s=session: sound(box, s), 12, "a first look") for number, (_, session) in calls.items()}
+    clean = {number: wait_until(lambda s=session: (it := sound(box, s)) and it["score"] and it, 20, "a first look") for number, (_, session) in calls.items()}
     for number, heard in clean.items():
         assert heard["findings"] == [], heard
         assert [side["forwarded"] for side in heard["sides"]] == [number == "202"] * 2

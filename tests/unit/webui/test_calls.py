@@ -5,12 +5,14 @@ import io
 
 import pytest
 
-from webui.areas.calls.export import HEAD, cell, lines
-from webui.areas.calls.ladder import BOX, ladder
+from webui.areas.calls.export import HEAD, SOUND, cell, lines
+from webui.areas.calls.ladder import BOX, ladder, talk_after
+from webui.areas.calls.sound import pictures, score
 
 ROW = {
     "id": "s-1", "direction": "in", "from_number": "+15035550188", "from_name": "=HYPERLINK(\"http://x\")", "to_number": "207", "dialled": "", "user": "",
     "started_unix_s": 1_763_378_224.0, "talk_s": 252.04, "outcome": "answered", "code": 200, "trunk": "northwind", "path": ["flow menu", 'menu: "2" -> sales'],
+    "sound": None,
 }  # fmt: skip
 
 
@@ -30,7 +32,7 @@ def test_the_file_holds_every_row_with_times_of_the_site():
     assert head == list(HEAD)
     assert first == [
         "2025-11-17T03:17:04-08:00", "in", "+15035550188", "'=HYPERLINK(\"http://x\")", "207", "", "", "answered", "200", "252.0", "northwind",
-        'flow menu; menu: "2" -> sales', "s-1",
+        'flow menu; menu: "2" -> sales', "s-1", *[""] * len(SOUND),
     ]  # fmt: skip
     assert second[3] == 'a "b", c\nd'
 
@@ -51,6 +53,45 @@ def test_a_ladder_has_the_box_between_who_spoke_first_and_the_others():
         (0, 1, 0, 2, True, ""), (1, 0, 0, 2, False, "warn"), (1, 2, 1, 2, True, ""), (2, 1, 1, 2, False, "ok"), (3, 1, 1, 3, False, "bad"),
     ]  # fmt: skip
     assert made.rungs[2].at_s == pytest.approx(0.006)
+
+
+def test_the_sound_of_a_call_has_its_columns():
+    way = {"packets": 500, "lost_percent": 6.1, "jitter_ms": 31.04, "score": 2.9}
+    side = {"side": "called", "name": "207", "sends": way, "gets": way | {"lost_percent": None, "jitter_ms": None}, "rtt_ms": 12.3}
+    sound = {"score": 2.94, "bad": True, "sides": [side], "findings": [{"cause": "=1+1"}, {"cause": "207 lost 6 %"}]}
+    _, row = csv.reader(io.StringIO(b"".join(lines([[ROW | {"sound": sound}]], "UTC")).decode("utf-8-sig")))
+    assert row[-len(SOUND) :] == ["2.9", "yes", "", "", "", "", "", "6.1", "31.0", "", "", "12.3", "'=1+1; 207 lost 6 %"]
+
+
+@pytest.mark.parametrize(
+    ("value", "bad", "shown"),
+    [(4.4, False, ("ok", "4.4")), (4.1, True, ("warn", "4.1")), (3.5, True, ("warn", "3.5")), (1.0, True, ("bad", "1.0")), (None, None, ("", ""))],
+)
+def test_a_score_has_a_shape_and_a_number(value, bad, shown):
+    assert score(value, bad) == shown
+
+
+def test_pictures_show_the_ways_something_is_known_of_the_worst_first():
+    course = [
+        {"side": "caller", "sent_lost": [0.0, 38.0, None], "sent_jitter": [1.0, 9.0, None], "got_lost": [None] * 3, "got_jitter": [None] * 3},
+        {"side": "called", "sent_lost": [0.0, 0.0, 0.0], "sent_jitter": [1.0, 1.0, 1.0], "got_lost": [None, 0.0, 60.0], "got_jitter": [None, 1.0, 1.0]},
+    ]
+    found = pictures({"sides": [{"side": "caller", "name": "201"}, {"side": "called", "name": "202"}]}, 5.0, course)
+    assert [picture.name for picture in found] == ["The box to 202", "201 to the box", "202 to the box"]
+    assert found[1].label == "201 to the box: at most 38 % lost, jitter at most 9 ms"
+    assert found[1].loss == "M0 56L0.0 56.0L150.0 6.0L300.0 56.0L300.0 56Z"
+    assert [word for _, word in found[0].marks] == ["0 s", "5 s", "10 s"]
+    assert pictures(None, 5.0, [course[0] | {"sent_lost": [0.0], "sent_jitter": [0.0]}]) == []
+
+
+def test_people_talk_after_the_last_leg_is_acknowledged():
+    def message(method, status=0, cseq="1 INVITE"):
+        return {"method": method, "status": status, "cseq": cseq}
+
+    answered = [message("INVITE"), message("INVITE"), message("", 200), message("", 200), message("ACK"), message("ACK"), message("BYE", cseq="2 BYE")]
+    assert talk_after(answered) == 5
+    assert talk_after(answered[:4]) == 2
+    assert talk_after([message("INVITE"), message("", 486)]) == -1
 
 
 def test_no_messages_no_ladder():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
@@ -12,6 +12,7 @@ from appliance.control.client import (
     AbsentShape,
     AlarmShape,
     CallShape,
+    DiagnosisResult,
     EmergencyTestResult,
     HangupResult,
     HealthResult,
@@ -19,8 +20,10 @@ from appliance.control.client import (
     NetworkResult,
     NoticeShape,
     OriginateResult,
+    PageResult,
     PastCallShape,
     RegistrationShape,
+    SoundResult,
     StatusResult,
     TraceResult,
     TransferResult,
@@ -59,6 +62,15 @@ class TestBody(_Body):
 class LineTestBody(_Body):
     trunk: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The trunk, as what is in force has it.")
     to: str = Field(min_length=1, max_length=40, description="An outside number as people write it. No emergency number.")
+
+
+class PageBody(_Body):
+    to: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(default_factory=list, max_length=100, description="Extensions, and ids of groups.")
+    everybody: bool = Field(default=False, description="Every phone of the site, instead of `to`.")
+    phone: str = Field(default="", max_length=64, description="An extension whose phones ring first: who takes one up speaks. Or `text` or `audio`.")
+    text: str = Field(default="", max_length=1000, description="What is spoken.")
+    audio: str = Field(default="", max_length=63, description="The id of a recording of the site.")
+    seconds: int = Field(default=120, ge=5, le=900, description="It ends after this time at the latest.")
 
 
 class AcknowledgeBody(_Body):
@@ -106,6 +118,12 @@ def alarms(ask: Ask) -> Reply:
 def health(ask: Ask) -> Reply:
     """How the machine under the box is. Each check with its level and cure, the box's processes, and the last hour."""
     return Reply(ask_engine("health"))
+
+
+@operation("GET", "/diagnosis", id="diagnosis", tag=BOX, scope="read", answers={200: DiagnosisResult})
+def diagnosis(ask: Ask) -> Reply:
+    """What does not work and what to do about it. Phones that cannot sign in, are silent or dial into nothing, and calls that sounded bad."""
+    return Reply(ask_engine("diagnosis"))
 
 
 @operation("GET", "/registrations", id="registrations", tag=BOX, scope="read", query=PageQuery, answers={200: Filled(RegistrationShape, listed=True)})
@@ -169,6 +187,13 @@ def transfer(ask: Ask, id: str) -> Reply:
     return Reply(ask_engine("calls.transfer", call=_call(id), to=ask.body.to, by=ask.body.by), 202)
 
 
+@operation("POST", "/pages", id="calls.page", tag=CALLS, scope="calls", body=PageBody, answers={202: PageResult}, refusals=(404, 409), heavy=True)
+def paged(ask: Ask) -> Reply:
+    """Have free phones pick up by themselves and hear somebody, a text or a recording. A phone that is on a call is left alone. Hang up the call to end it."""
+    said = ask_engine("calls.page", **ask.body.model_dump())
+    return Reply(said, 202, location=f"/calls/{said['call']}")
+
+
 @operation("POST", "/line-tests", id="trunks.test", tag=CALLS, scope="calls", body=LineTestBody, answers={202: LineTestShape}, refusals=(404, 409))
 def line_test(ask: Ask) -> Reply:
     """Try out a trunk with a call. Whoever answers hears a sentence; `line_test` of GET /status tells how it goes."""
@@ -182,17 +207,39 @@ def _call(id: str) -> str:
 
 
 class HistoryQuery(PageQuery):
+    search: str = Field(default="", max_length=100, description="Words that all stand in the numbers, names, user or trunk of a call.")
     user: str = Field(
         default="", max_length=63, description="Calls of the user with this id alone: made by him, to one of his numbers, or answered on his phones."
     )
+    direction: Literal["", "in", "out", "internal", "emergency"] = Field(default="", description="Which way they went.")
+    outcome: str = Field(default="", max_length=40, description="`answered`, `unanswered` (whatever the cause), or one cause, like `busy`.")
+    bad_sound: bool = Field(default=False, description="Calls that sounded bad alone.")
+    since_unix_s: float = Field(default=0.0, ge=0, le=1e11, description="Calls that began then or later.")
+    until_unix_s: float = Field(default=0.0, ge=0, le=1e11, description="Calls that began before then; 0: whenever.")
 
 
 @operation("GET", "/history", id="history", tag=CALLS, scope="read", query=HistoryQuery, answers={200: Filled(PastCallShape, listed=True)}, refusals=(404,))
 def history(ask: Ask) -> Reply:
     """Calls that are over, newest first."""
     limit: int = ask.query.limit
-    rows = ask_engine("calls.history", limit=limit + 1, before=read_number(ask.query.cursor) or 0, user=ask.query.user)["calls"]
+    wanted = ask.query.model_dump(exclude={"limit", "cursor"})
+    rows = ask_engine("calls.history", limit=limit + 1, before=read_number(ask.query.cursor) or 0, **wanted)["calls"]
     return Reply({"items": rows[:limit], "next": cursor(str(rows[limit - 1]["serial"])) if len(rows) > limit else None})
+
+
+@operation("GET", "/history/{id}", id="history.get", tag=CALLS, scope="read", answers={200: PastCallShape})
+def past(ask: Ask, id: str) -> Reply:
+    """One call that is over."""
+    rows = ask_engine("calls.history", limit=1, call=_call(id))["calls"]
+    if not rows:
+        raise NotFound("There is no such call in the log", "it may be up: GET /api/v1/calls")
+    return Reply(rows[0])
+
+
+@operation("GET", "/calls/{id}/sound", id="calls.sound", tag=CALLS, scope="read", answers={200: SoundResult})
+def sound(ask: Ask, id: str) -> Reply:
+    """How a call sounds, up or over. Scores, loss and jitter for each side, and what is wrong."""
+    return Reply(ask_engine("calls.sound", call=_call(id)))
 
 
 # ---- emergency ---------------------------------------------------------------------------------------------------

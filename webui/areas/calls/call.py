@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from flask import abort, render_template, request
+from flask import Response, abort, render_template, request
 
 from appliance.errors import ControlError
 from webui.areas.calls import AREA
-from webui.areas.calls.ladder import ladder
+from webui.areas.calls.ladder import ladder, talk_after
+from webui.areas.calls.sound import pictures, score, told, ways
 from webui.areas.calls.words import DIRECTIONS, length, outcome, party, people
 from webui.engine import engine
 from webui.i18n import gettext
 from webui.later import ask, late, later
+from webui.place import place
 
+ANSWER_S = 5.0
 MESSAGES = 80
 """On one page."""
 
@@ -25,11 +30,13 @@ def call(session: str) -> str:
     state = engine().state
     up: Mapping[str, Any] | None = next((each for each in state.calls.get("calls", ()) if each["id"] == session), None)
     record, messages, left_out, lost = None, [], 0, None
+    heard: Mapping[str, Any] = {"sound": None, "step_s": 0.0, "course": ()}
     try:
         found = ask("calls.history", limit=1, call=session[:200])["calls"]
         record = found[0] if found else None
         if record is None and up is None:
             abort(404, description=gettext("There is no call %(id)s in the log. The oldest calls go when there are 200,000.", id=session[:80]))
+        heard = ask("calls.sound", call=session[:200])
         traced = ask("trace", selector=session[:200], limit=400)
         messages, left_out = traced["messages"], traced["left_out"]
     except ControlError as error:
@@ -43,8 +50,28 @@ def call(session: str) -> str:
     return render_template(
         "calls/call.html", record=record, up=up, lost=lost, whole=whole, rungs=whole.rungs[first : first + MESSAGES], first=first, shown=shown,
         left_out=left_out, message=messages[shown] if messages else None, step=MESSAGES, directions=DIRECTIONS, known=people(), outcome=outcome, length=length,
-        party=party, name=_name,
+        party=party, name=_name, sound=heard["sound"], ways=ways, told=told, score=score, talk_after=talk_after(messages),
+        pictures=pictures(heard["sound"], heard["step_s"], heard["course"]), session=session,
+        flow=_flow(record),
     )  # fmt: skip
+
+
+@AREA.get("/log/<session>/messages")
+def messages(session: str) -> Response:
+    """Every message of the call that the box still knows, passwords masked, as a text file."""
+    found = engine().ask("trace", ANSWER_S, selector=session[:200], limit=2000)["messages"]
+    zone = ZoneInfo(place().time_zone())
+    pieces = [f"{datetime.fromtimestamp(each['at_s'], zone).isoformat(timespec='milliseconds')} {each['remote']} {'<-' if each['sent'] else '->'} "
+              f"{each['local']}\r\n{each['text'].rstrip()}\r\n\r\n" for each in found]  # fmt: skip
+    answer = Response("".join(pieces), content_type="text/plain; charset=utf-8")
+    answer.headers["Content-Disposition"] = 'attachment; filename="messages.txt"'
+    return answer
+
+
+def _flow(record: Mapping[str, Any] | None) -> str:
+    """The flow of the site that the call began in, "" for none that is still there."""
+    first = next((step for step in (record or {}).get("path", ()) if step.startswith("flow ")), "").removeprefix("flow ").split(" ")[0]
+    return first if first in place().kind("flows") else ""
 
 
 def _number(name: str, most: int, otherwise: int = 0) -> int:

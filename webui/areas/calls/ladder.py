@@ -55,6 +55,16 @@ def ladder(messages: Sequence[Mapping[str, Any]]) -> Ladder:
     return Ladder(tuple(parties), tuple(rungs))
 
 
+def talk_after(messages: Sequence[Mapping[str, Any]]) -> int:
+    """The number of the message after which people talked: the ACK (else the 200) of the first INVITE answered last; -1 when nobody did."""
+    found = [number for number, each in enumerate(messages) if each["status"] == 200 and str(each["cseq"]).upper().endswith("INVITE")]
+    if not found:
+        return -1
+    over = next((number for number, each in enumerate(messages) if each["method"] == "BYE" and not each["status"]), len(messages))
+    acks = [number for number, each in enumerate(messages) if each["method"] == "ACK" and not each["status"] and found[0] < number < over]
+    return acks[min(1, len(acks) - 1)] if acks else found[0]
+
+
 def _kind(status: int) -> str:
     if status in {401, 407} or status == 487:  # a challenge, and the end of what somebody cancelled
         return "warn"

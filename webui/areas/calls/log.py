@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import Response, redirect, render_template, request, stream_with_context, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -11,6 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from appliance.errors import ControlError
 from webui.areas.calls import AREA
 from webui.areas.calls.export import lines
+from webui.areas.calls.sound import score
 from webui.areas.calls.words import DIRECTIONS, length, outcome, outcomes, party, people
 from webui.engine import engine
 from webui.i18n import gettext, lazy_gettext
@@ -33,7 +36,7 @@ def index() -> str:
     before = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 18 else 0
     rows: list[Row] = []
     try:
-        rows = ask("calls.history", limit=ROWS + 1, before=before, **wanted)["calls"]
+        rows = ask("calls.history", limit=ROWS + 1, before=before, **_asked(wanted))["calls"]
         lost = None
     except ControlError as error:
         if late(error):
@@ -42,7 +45,7 @@ def index() -> str:
     older = url_for("calls.index", **_kept(wanted), before=rows[ROWS - 1]["serial"]) if len(rows) > ROWS else ""
     return render_template(
         "calls/log.html", rows=rows[:ROWS], older=older, newest=url_for("calls.index", **_kept(wanted)) if before else "", wanted=wanted, lost=lost,
-        directions=DIRECTIONS, outcomes=outcomes(), known=people(), outcome=outcome, length=length, party=party,
+        directions=DIRECTIONS, outcomes=outcomes(), known=people(), outcome=outcome, length=length, party=party, score=score,
     )  # fmt: skip
 
 
@@ -70,8 +73,20 @@ def _chunks(first: list[Row], wanted: Mapping[str, str]) -> Iterator[list[Row]]:
 
 def _ask(wanted: Mapping[str, str], before: int, limit: int) -> list[Row]:
     """Raises ControlError."""
-    found: list[Row] = engine().ask("calls.history", ANSWER_S, limit=limit, before=before, **wanted)["calls"]
+    found: list[Row] = engine().ask("calls.history", ANSWER_S, limit=limit, before=before, **_asked(wanted))["calls"]
     return found
+
+
+def _asked(wanted: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters of calls.history; days are those of the site."""
+    asked: dict[str, Any] = {name: wanted[name] for name in ("search", "direction", "outcome")}
+    if wanted["sound"]:
+        asked["bad_sound"] = True
+    zone = ZoneInfo(place().time_zone())
+    for name, day, param in (("since", 0, "since_unix_s"), ("until", 1, "until_unix_s")):
+        if wanted[name]:
+            asked[param] = max(0.0, datetime.combine(date.fromisoformat(wanted[name]) + timedelta(days=day), time(), zone).timestamp())
+    return asked
 
 
 def _wanted(given: Mapping[str, str]) -> dict[str, str]:
@@ -80,9 +95,21 @@ def _wanted(given: Mapping[str, str]) -> dict[str, str]:
         "search": given.get("q", "").strip()[:100] if given is not request.args else search(),
         "direction": direction if direction in DIRECTIONS else "",
         "outcome": end if any(end == name for name, _ in outcomes()) else "",
+        "sound": "bad" if given.get("sound") == "bad" else "",
+        "since": _day(given.get("since", "")),
+        "until": _day(given.get("until", "")),
     }
+
+
+def _day(text: str) -> str:
+    """A day as the field sends it, else ""."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return ""
+    return day.isoformat() if 2000 <= day.year <= 2999 else ""
 
 
 def _kept(wanted: Mapping[str, str]) -> dict[str, Any]:
     """The parameters of the page's address."""
-    return {"q": wanted["search"] or None, "direction": wanted["direction"] or None, "outcome": wanted["outcome"] or None}
+    return {"q": wanted["search"] or None, **{name: wanted[name] or None for name in ("direction", "outcome", "sound", "since", "until")}}

@@ -13,11 +13,12 @@ from werkzeug.wrappers import Response
 
 from appliance.errors import ControlError
 from webui.areas.calls import AREA
+from webui.areas.calls.sound import score
 from webui.areas.calls.words import party, people
 from webui.engine import State, engine
 from webui.guard import current
 from webui.i18n import gettext, lazy_gettext
-from webui.live import live
+from webui.live import live, st
 from webui.saved import toast
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,14 @@ def rows(state: State) -> Markup:
     heard = time.time() - (state.age_s("calls") or 0.0)
     # To five seconds: the engine says how long ago, and its answers and ours do not fall together.
     found = [(call, round((heard - call["since_s"]) / 5) * 5) for call in state.calls.get("calls", ())]
-    shown = render_template("calls/rows.html", calls=found, state=state, states=STATES, known=people(), party=party)
+    shown = render_template("calls/rows.html", calls=found, state=state, states=STATES, known=people(), party=party, score=score)
     return Markup(shown)  # noqa: S704  (a template's output)
+
+
+@live("calls.score")
+def scores(state: State) -> Mapping[str, Markup]:
+    """Of each call, as of the last look; for its own page."""
+    return {call["id"]: st(*made) if (made := score(call["score"], call["bad_sound"]))[0] else Markup("") for call in state.calls.get("calls", ())}
 
 
 @AREA.get("/now/<session>")
