@@ -62,7 +62,7 @@ def main() -> int:
     parent = ParentLink.from_env(os.environ)
     try:
         settings = Settings.from_env(os.environ)
-        logs.set_up(settings.log)
+        logs.set_up(settings.log, data=settings.data, process="engine")
         hold_data_folder(settings.data, os.environ)
         code = asyncio.run(_run(settings, parent, put_in_place(settings.data)))
     except HoldfastError as error:
@@ -73,4 +73,5 @@ def main() -> int:
         return parent.refuse(error)
     # pjsip's threads end with the process; nothing waits for them.
     sys.stdout.flush()
+    logging.shutdown()
     os._exit(code)

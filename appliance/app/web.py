@@ -151,7 +151,7 @@ def main() -> int:
     os.umask(0o077)
     try:
         settings = Settings.from_env(os.environ)
-        logs.set_up(settings.log)
+        logs.set_up(settings.log, data=settings.data, process="web")
         check_http_port(settings)
         certificate, key = web_certificate(settings)
     except HoldfastError as error:

@@ -14,7 +14,7 @@ import click
 
 COMMANDS = {
     "audio": "audio", "backup": "backup", "calls": "calls", "certificate": "certificate", "completion": "completion", "diagnose": "diagnose",
-    "emergency": "emergency", "factory-reset": "reset", "flow": "flow", "health": "health", "network": "network", "registrations": "registrations",
+    "emergency": "emergency", "factory-reset": "reset", "flow": "flow", "health": "health", "logs": "logs", "network": "network", "registrations": "registrations",
     "restore": "restore", "schedule": "schedule", "secret": "secret", "shell": "shell", "sign-in": "sign_in", "site": "site", "status": "status",
     "token": "token", "trace": "trace", "trunk": "trunk", "voicemail": "voicemail", "web": "web",
 }  # fmt: skip

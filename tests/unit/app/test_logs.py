@@ -2,10 +2,13 @@
 
 import io
 import logging
+import os
 
 import pytest
 
 from appliance.app import logs
+from appliance.site.logbook import Wanted, newest
+from tests.support.proc import wait_until
 
 
 @pytest.fixture
@@ -78,3 +81,77 @@ def test_the_line_after_an_authorization_header_stays(lines):
     logging.getLogger("sip").info("Authorization: Digest HUSH\r\nVia: kept")
     assert "HUSH" not in stream.getvalue()
     assert "Via: kept" in stream.getvalue()
+
+
+# ---- the log in the data folder ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path, lines):
+    """`kept(process)`: logging goes to that process's file, too; gives what is read there."""
+
+    def begin(process="engine"):
+        lines()
+        logs.set_up("info", {}, io.StringIO(), data=tmp_path, process=process)
+        return lambda: [entry.text for entry in newest(tmp_path, Wanted("debug"), 10_000)][::-1]
+
+    return begin
+
+
+def test_what_is_logged_can_be_read_in_order_with_secrets_masked(kept, tmp_path):
+    read = kept()
+    for n in range(50):
+        logging.getLogger("sip").info("line %d\r\nsecond\tcolumn", n)
+    logging.getLogger("sip").warning('Authorization: Digest response="HUSH" and password=HUSH2, token hf_abcdefgh12345678')
+    logging.shutdown()
+    found = read()
+    assert found[:2] == ["line 0 | second column", "line 1 | second column"]
+    assert len(found) == 51
+    assert "***" in found[50]
+    (file,) = (tmp_path / "logs").iterdir()
+    assert "HUSH" not in file.read_text() and "abcdefgh" not in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert len({entry.key for entry in newest(tmp_path, Wanted("debug"), 100)}) == 51, "no two lines share a place"
+
+
+def test_lines_reach_the_disk_by_themselves_also_after_a_fork(kept):
+    read = kept("web")
+    logging.getLogger("a").info("of the parent")
+    child = os.fork()
+    if child == 0:
+        logging.getLogger("a").info("of the child")
+        wait_until(lambda: "of the child" in read(), 10, "the child's line")
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    wait_until(lambda: set(read()) == {"of the parent", "of the child"}, 10, "both lines, each once")
+
+
+def test_a_full_file_makes_room_and_nothing_grows_for_ever(kept, tmp_path, monkeypatch):
+    monkeypatch.setattr(logs, "FULL_BYTES", 5000)
+    read = kept()
+    for n in range(400):
+        logging.getLogger("a").info("line %03d %s", n, "x" * 30)
+        if n % 20 == 0:
+            logging.shutdown()
+    logging.shutdown()
+    names = sorted(path.name for path in (tmp_path / "logs").iterdir())
+    assert names == ["engine.log", "engine.log.1"]
+    assert sum(path.stat().st_size for path in (tmp_path / "logs").iterdir()) < 20_000
+    assert read()[-1].startswith("line 399")
+
+
+def test_a_disk_that_refuses_costs_lines_and_nothing_else(kept, tmp_path):
+    (tmp_path / "logs").write_text("in the way")
+    read = kept()
+    logging.getLogger("a").info("lost or late")
+    logging.shutdown()
+    (tmp_path / "logs").unlink()
+    logging.getLogger("a").info("after")
+    wait_until(lambda: "after" in read(), 10, "the line after")
+
+
+def test_a_line_has_an_end(kept):
+    read = kept()
+    logging.getLogger("a").info("y" * 100_000)
+    logging.shutdown()
+    assert len(read()[0]) == logs.LONGEST_LINE

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask
 
-from webui.api.v1 import about, certificate, commits, document, library, secrets, simulate, state, voicemail
+from webui.api.v1 import about, backup, certificate, commits, document, library, logs, proof, secrets, simulate, state, tokens, voicemail
 from webui.api.v1.caller import Gate
 from webui.api.v1.operation import ROOT, add_routes
 from webui.place import place
 
-PARTS = (document, library, commits, state, voicemail, secrets, simulate, certificate, about)
+PARTS = (document, library, commits, state, logs, proof, voicemail, secrets, tokens, simulate, certificate, backup, about)
 
 
 def set_up(app: Flask) -> None:
