@@ -30,7 +30,8 @@ def pages(web: Web) -> Iterator[str]:
         skip = rule.endpoint.split(".")[0] in {"static", "live", "health"} or rule.endpoint in {"access.claim", "access.sign_in", "front", "apply.checks"}
         if skip or "GET" not in (rule.methods or ()) or rule.rule.startswith("/api"):
             continue
-        kind = next((kind for kind in document if f"/{kind}/" in rule.rule and isinstance(document[kind], dict)), "users")
+        kinds = [kind for kind in document if f"/{kind}/" in rule.rule and isinstance(document[kind], dict)]
+        kind = max(kinds, key=lambda kind: rule.rule.rindex(f"/{kind}/"), default="users")  # `/flows/schedules/<key>` is a schedule's
         key = next(iter(document.get(kind) or {}), None)
         if rule.arguments and (key is None or rule.arguments != {"key"}):
             continue

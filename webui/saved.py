@@ -12,7 +12,7 @@ from typing import Any
 from flask import g
 
 from appliance.errors import Conflict, HoldfastError
-from appliance.site.paths import find, parse_path, version_of
+from appliance.site.paths import find, object_of, parse_path, version_of
 from webui.i18n import gettext
 from webui.place import place
 
@@ -85,7 +85,7 @@ def take_back(id: str) -> str:
     editor = place().editor(g.account.author)
     try:
         # Before the first is written: half of it taken back would be worse than nothing.
-        if any(version_of(find(place().document(), parse_path(part.path), None)) != part.version for part in before.parts):
+        if any(version_of(find(place().document(), object_of(parse_path(part.path)), None)) != part.version for part in before.parts):
             raise Conflict("", None, None, 0)
         for part in before.parts:
             if part.before is None:
@@ -100,10 +100,10 @@ def take_back(id: str) -> str:
 
 
 def latest(path: str) -> str:
-    """The id of what the one who asks saved last of the object at `path`, for an Undo of its page; "" : nothing that could be taken back."""
+    """The id of what the one who asks saved last within the object at `path`, for an Undo of its page; "" : nothing that could be taken back."""
     with _lock:
-        mine = ((id, held) for id, held in reversed(_undo.items()) if held.account == g.account.id and held.value is not None)
-        return next((id for id, held in mine if held.path == path or held.path.startswith(f"{path}.")), "")
+        mine = ((id, held.parts[0]) for id, held in reversed(_undo.items()) if held.account == g.account.id and len(held.parts) == 1)
+        return next((id for id, part in mine if part.before is not None and f"{part.path}.".startswith(f"{path}.")), "")
 
 
 def _shrink(table: OrderedDict[str, Any]) -> None:
