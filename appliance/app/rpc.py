@@ -61,7 +61,7 @@ def methods(box: Box) -> Mapping[str, Handler]:
         entries = [snapshot.devices[device] for device in known.devices]
 
         def reveal(name: str) -> str:
-            return box.activation.place.vault.reveal(name, f"uid {peer.uid}", box.activation.secrets.revision)
+            return box.activation.place.vault.reveal(name, params["by"] or f"uid {peer.uid}", box.activation.secrets.revision)
 
         # Row E3: whoever looks at a password is on record.
         secrets = [await box.loop.run_in_executor(None, reveal, f"devices.{e.id}.secret") for e in entries]

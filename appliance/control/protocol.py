@@ -175,6 +175,8 @@ class UnsubscribeParams(Params):
 
 class SignInParams(Params):
     extension: str = Field(min_length=1, max_length=64)
+    by: str = Field(default="", max_length=80)
+    """Who looks, for the record; empty: the user of the process that asks."""
 
 
 class HistoryParams(Params):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +170,26 @@ def test_too_many_requests_of_one_token_are_told_to_wait_and_others_are_not(tmp_
     assert {me("hf_x").status_code for _ in range(int(WRONG_BURST))} == {401}
     assert me("hf_x").status_code == 429
     assert me(other).status_code == 200, "a good token is not kept out by bad ones of its address"
+
+
+def test_tokens_are_made_and_revoked_over_the_api(web: Web, api: Api, client: Callable[..., Api]) -> None:
+    mine = client("access", "read")
+    refused(client("read", "write").get("/tokens"), 403, "scope")
+    said = refused(mine.post("/tokens", {"name": "more", "scopes": ["read", "calls"]}), 403, "scope")
+    assert said["detail"].endswith("does not have: calls")
+    made = mine.post("/tokens", {"name": "less", "scopes": ["read"], "days": 1})
+    assert (made.status_code, made.headers["Location"]) == (201, "/api/v1/tokens/less")
+    token = made.json().pop("token")
+    with httpx.Client(base_url=web.url("/api/v1"), verify=TLS, headers={"Authorization": f"Bearer {token}"}) as theirs:
+        assert theirs.get("/me").json()["scopes"] == ["read"]
+        row = mine.ok("GET", "/tokens/less")
+        assert (row["made_by"], row["used_from"]) == (f"token {mine.name}", "127.0.0.1")
+        assert row in mine.ok("GET", "/tokens?limit=200")["items"]
+        assert token not in mine.get("/tokens?limit=200").text
+        refused(mine.post("/tokens", {"name": "less", "scopes": ["read"]}), 422, "token")
+        assert mine.delete("/tokens/less").status_code == 204
+        refused(theirs.get("/me"), 401, "token")
+    refused(mine.delete("/tokens/less"), 404, "not-found")
+    refused(mine.get("/tokens/less"), 404, "not-found")
+    for body in ({"name": "Not One", "scopes": ["read"]}, {"name": "none", "scopes": []}, {"name": "none", "scopes": ["all"]}, {"name": "none"}):
+        assert mine.post("/tokens", body).status_code == 422

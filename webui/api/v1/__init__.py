@@ -17,6 +17,7 @@ def set_up(app: Flask) -> None:
     blueprint = Blueprint("api", __name__, url_prefix=ROOT)
     add_routes(blueprint)
     blueprint.add_url_rule("/", "page", about.page)
+    blueprint.add_url_rule("/docs/<name>", "part", about.part)
     with app.app_context():
         app.extensions["api"] = Gate(place().data)
     app.register_blueprint(blueprint)

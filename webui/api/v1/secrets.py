@@ -6,11 +6,13 @@ import logging
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from appliance.control.client import SignInResult
 from appliance.site.model.site import Site
 from appliance.site.secrets import possible
 from webui.api.v1.operation import Ask, Filled, Reply, operation
 from webui.api.v1.paging import PageQuery, cut, page, read_number
 from webui.api.v1.shapes import RevealAnswer, RevealItem, SecretItem
+from webui.api.v1.state import NAME, ask_engine
 from webui.place import place
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,12 @@ class RevealBody(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(min_length=1, max_length=200, description="Like devices.dana-desk.secret.")
+
+
+class SignInBody(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    extension: str = Field(pattern=NAME, description="Whose phones: an extension with phones.")
 
 
 @operation("GET", "/secrets", id="secrets.list", tag=TAG, scope="secrets", query=PageQuery, answers={200: Filled(SecretItem, listed=True)})
@@ -40,6 +48,12 @@ def reveal(ask: Ask) -> Reply:
     value = place().vault.reveal(ask.body.name, ask.who.name, place().revision())
     log.warning("the secret %s was shown to %s", ask.body.name, ask.who.name)
     return Reply({"name": ask.body.name, "value": value})
+
+
+@operation("POST", "/secrets/sign-in", id="secrets.sign-in", tag=TAG, scope="secrets", body=SignInBody, answers={200: SignInResult}, refusals=(404,))
+def sign_in(ask: Ask) -> Reply:
+    """What to type into the phones of an extension. Server, user names and passwords; that they were shown is on record."""
+    return Reply(ask_engine("devices.sign-in", extension=ask.body.extension, by=ask.who.name[:80]))
 
 
 @operation("GET", "/secrets/reveals", id="secrets.reveals", tag=TAG, scope="secrets", query=PageQuery, answers={200: Filled(RevealItem, listed=True)})
