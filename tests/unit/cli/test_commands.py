@@ -161,7 +161,7 @@ def test_sign_in_shows_what_to_type_into_a_phone(box):
     device = {"device": "da", "name": "Ann", "sip_user": "1001", "secret": "sesame-1001"}
     box.answers["devices.sign-in"] = {"domain": "box.test", "servers": ["192.168.1.5:5060"], "devices": [device]}
     shown = box.run("sign-in", "1001").output
-    assert box.asked == [("devices.sign-in", {"extension": "1001"})]
+    assert box.asked == [("devices.sign-in", {"extension": "1001", "by": ""})]
     for word in ("Ann", "1001", "sesame-1001", "box.test", "192.168.1.5:5060"):
         assert word in shown
 
@@ -229,6 +229,13 @@ def test_a_call_is_begun_for_somebody_and_sent_on(box):
     assert box.asked == [
         ("calls.originate", {"extension": "201", "to": "+12125550100"}),
         ("calls.transfer", {"call": "s-3", "to": "205", "by": "201"}),
+    ]
+    box.answers["calls.page"] = {"call": "s-4", "phones": 3}
+    assert box.run("calls", "page", "front", "205", "--phone", "201").output == "Call s-4 begins: the phones of 201 ring, then 3 phones listen.\n"
+    assert box.run("calls", "page", "--everybody", "--say", "Lunch").output == "Call s-4: 3 phones listen.\n"
+    assert [sent for _, sent in box.asked[2:]] == [
+        {"to": ["front", "205"], "everybody": False, "phone": "201", "text": "", "audio": "", "seconds": 120},
+        {"to": [], "everybody": True, "phone": "", "text": "Lunch", "audio": "", "seconds": 120},
     ]
     refused = box.run("calls", "dial", "201", "not a number")
     assert refused.exit_code == 1
