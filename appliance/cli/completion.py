@@ -147,6 +147,7 @@ def _named(kind: str) -> Callable[[dict[str, Any]], Iterator[tuple[str, str]]]:
 complete_extension = from_site(_extensions)
 complete_flow = from_site(_named("flows"))
 complete_user = from_site(_named("users"))
+complete_number = from_site(lambda site: [(str(held.get("number")), str(held.get("name") or "")) for held in _objects(site, "numbers").values()])
 complete_schedule = from_site(_named("schedules"))
 complete_audio = from_site(_named("audio"))
 

@@ -7,11 +7,13 @@ from typing import Any
 import click
 from rich.text import Text
 
-from appliance.cli.completion import complete_extension, complete_flow, complete_revision, complete_user
+from appliance.cli.completion import complete_extension, complete_flow, complete_number, complete_revision, complete_user
 from appliance.cli.local import Desk, edits
 from appliance.cli.output import Screen, duration, plain, print_json
 from appliance.cli.times import moment_of
 from appliance.errors import Conflict, HoldfastError, NotFound
+from appliance.site.leads import Leads
+from appliance.site.sentences import Names
 from appliance.site.store import SiteStore
 from appliance.site.wording import close, path_of, quoted
 from appliance.site.working import run_job
@@ -127,6 +129,28 @@ def _settings(field: dict[str, Any], above: str) -> list[tuple[str, str, str]]:
     name = f"{above}{field['name']}"
     inner = [row for each in field.get("fields", ()) for row in _settings(each, f"{name}[].")]
     return [(name, field["help"] or field["label"], "yes" if field["required"] else "no"), *inner]
+
+
+@flow.command()
+@click.argument("number", shell_complete=complete_number)
+@REVISION
+@edits
+def leads(desk: Desk, number: str, revision: int | None) -> None:
+    """Show where a call to the incoming NUMBER can lead, hop by hop: an outline of what is saved."""
+    document = _document(desk, revision)
+    there = dict(_objects(document, "numbers"))
+    found = next((held for key, held in there.items() if number in (key, held.get("number"))), None)
+    if found is None:
+        hint = close(number, {str(held.get("number")) for held in there.values()})
+        raise NotFound(f"There is no incoming number {quoted(number)}", hint or "`holdfast site show numbers` lists them")
+    names, levels = Names(document), Leads(document).behind(found.get("destination"))
+    if desk.as_json:
+        stops = [[{"kind": stop.kind, "id": stop.id, "words": stop.words(names), "lost": stop.lost} for stop in level] for level in levels]
+        print_json({"number": found.get("number"), "levels": stops})
+        return
+    for index, level in enumerate(levels):
+        for stop in level:
+            desk.screen.line(f"{'  ' * index}{'then ' if index else ''}{stop.words(names)}", "yellow" if stop.lost else "")
 
 
 @flow.command()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.site.sentences import DESTINATIONS
+from appliance.site.sentences import DESTINATIONS, NOUNS, Names
 from appliance.site.uses import references
 
 MOST_LEVELS = 6
@@ -28,6 +28,16 @@ class Stop:
     id: str = ""
     schedules: tuple[str, ...] = ()
     onward: bool = True
+
+    def words(self, names: Names) -> str:
+        """In one line: `user Dana Whitcomb`."""
+        told = {"number": f"outside number {self.id}", "extension": f"extension {self.id}, which nobody has", "hang-up": "hang up", "none": "nowhere"}
+        if self.kind in told:
+            return told[self.kind]
+        if not names.has(self.kind, self.id):
+            return f"{NOUNS[self.kind]} {self.id}, which does not exist"
+        by = " and ".join(names.of("schedules", each) for each in self.schedules)
+        return f"{NOUNS[self.kind]} {names.of(self.kind, self.id)}" + (f" by the hours of {by}" if by else "")
 
     @property
     def lost(self) -> bool:

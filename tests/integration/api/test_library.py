@@ -64,6 +64,15 @@ def test_the_box_speaks_a_text(api: Api) -> None:
     refused(api.post("/audio/closed/speech", {"text": "..."}), 422, "speech-empty")
 
 
+def test_a_number_says_where_it_leads(api: Api) -> None:
+    api.ok("PUT", "/numbers/main", {"number": "+12125550100", "destination": {"kind": "extension", "target": "202"}}, If_None_Match="*")
+    api.ok("PUT", "/mailboxes/box-202", {"name": "Of 202", "owner": "user-202"}, If_None_Match="*")
+    first, then = api.ok("GET", "/numbers/main/leads")["levels"]
+    assert (first[0]["kind"], first[0]["id"], first[0]["lost"]) == ("users", "user-202", False)
+    assert then == [{"kind": "mailboxes", "id": "box-202", "words": "mailbox Of 202", "lost": False}]
+    refused(api.get("/numbers/none/leads"), 404)
+
+
 def test_a_schedule_says_what_is_open_when(api: Api) -> None:
     api.ok("PUT", "/schedules/desk", HOURS, If_None_Match="*")
     assert api.ok("GET", "/schedules/desk/outlook?time=2026-12-24T18:00") == {

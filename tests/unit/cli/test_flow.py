@@ -48,6 +48,12 @@ def menu(run: Run, tmp_path: Path) -> Run:
     return run
 
 
+def test_where_a_number_leads_is_shown_hop_by_hop(menu: Run) -> None:
+    assert "flow Menu by the hours of Office hours\n  then user Eli Ray" in good(menu("flow", "leads", "+12125550100"))
+    assert answer(menu("flow", "leads", "main", "--json"))["levels"][1][0]["words"] == "user Eli Ray"
+    bad(menu("flow", "leads", "+12125550109"), 'There is no incoming number "+12125550109"', "+12125550100")
+
+
 def test_flows_are_listed_with_what_leads_to_them(menu: Run) -> None:
     rows = {row["id"]: row for row in answer(menu("flow", "list", "--json"))["flows"]}
     assert rows["menu"] == {"id": "menu", "name": "Menu", "steps": 4, "extensions": ["300"], "numbers": ["+12125550100"], "users": []}

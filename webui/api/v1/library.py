@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from appliance.errors import DocumentError, NotFound, Problem
 from appliance.site import media
 from appliance.site.hours import outlook, wall_clock, zone_of
+from appliance.site.leads import Leads
 from appliance.site.media import media_path
 from appliance.site.model.base import Id
 from appliance.site.model.flows import Schedule
@@ -79,6 +80,24 @@ class UseItem(TypedDict):
     words: str
 
 
+class StopItem(TypedDict):
+    """A place a call comes to. `kind`: a kind of objects, `number` (outside), `extension` (one that nobody has), `hang-up` or `none`.
+
+    `lost`: the caller reaches nobody there.
+    """
+
+    kind: str
+    id: str
+    words: str
+    lost: bool
+
+
+class LeadsAnswer(TypedDict):
+    """`levels`: the stops of a call, by how many hops they are away."""
+
+    levels: list[list[StopItem]]
+
+
 class UsesAnswer(TypedDict):
     uses: list[UseItem]
 
@@ -138,6 +157,18 @@ def schedule_outlook(ask: Ask, id: str) -> Reply:
         raise DocumentError(f"the schedule {id} cannot be read", translate(error, ("schedules", id))) from None
     at = _moment(ask.query.time) if ask.query.time else wall_clock(document)
     return Reply({"time": at.isoformat(timespec="minutes"), "time_zone": str(zone_of(document)), **outlook(schedule, at).as_dict()})
+
+
+@operation("GET", "/numbers/{id}/leads", id="number.leads", tag="Numbers", scope="read", places=PLACES, answers={200: LeadsAnswer})
+def number_leads(ask: Ask, id: str) -> Reply:
+    """Where a call to an incoming number can lead, hop by hop. An outline of the candidate; a simulation says what becomes of one call."""
+    document, there = place().document(), place().kind("numbers")
+    if id not in there:
+        raise NotFound(f"There is no number {quoted(id)}", close(id, there))
+    names = Names(document)
+    levels = Leads(document).behind(there[id].get("destination"))
+    stops = [[{"kind": stop.kind, "id": stop.id, "words": stop.words(names), "lost": stop.lost} for stop in level] for level in levels]
+    return Reply({"levels": stops})
 
 
 @operation("GET", "/uses/{kind}/{id}", id="uses.list", tag="Site", scope="read", places=PLACES, answers={200: UsesAnswer})
