@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from webui import access, apply, areas, assets, guard, headers, i18n, later, live, problems, reveal, vitals
 from webui.accounts import Accounts
 from webui.api import v1
+from webui.backups import Backups, BoxRequest
 from webui.config import Config
 from webui.engine import Engine
 from webui.place import Place
@@ -25,6 +26,7 @@ LARGEST = 64 * 1024 * 1024
 def create_app(config: Config) -> Flask:
     """The pages of the box in `config.data`. Reads and writes nothing before the first request."""
     app = Flask("webui", root_path=str(Path(__file__).resolve().parent), static_folder=None, template_folder=None)
+    app.request_class = BoxRequest
     app.config.update(MAX_CONTENT_LENGTH=LARGEST, MAX_FORM_MEMORY_SIZE=guard.LARGEST_FIELDS, MAX_FORM_PARTS=5000)
     app.url_map.strict_slashes = False
     app.jinja_options = {**app.jinja_options, "autoescape": True}
@@ -32,7 +34,7 @@ def create_app(config: Config) -> Flask:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     place = Place(config.data)
-    app.extensions.update(place=place, engine=Engine(config.control), config=config)
+    app.extensions.update(place=place, engine=Engine(config.control), config=config, backups=Backups(config.data))
     for part in (i18n, headers, problems, assets):
         part.set_up(app)
     guard.set_up(app, guard.Guard(config, Accounts(place), Sessions(config.web)))

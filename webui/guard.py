@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 import secrets
+import time
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from webui.accounts import Account, Accounts
+from webui.backups import PATIENT_S, backups
 from webui.config import Config
 from webui.limits import Limits, source
 from webui.sessions import Kept, Preferences, Session, Sessions, csrf_of, hashed
@@ -76,6 +78,23 @@ def allowed(*roles: str) -> Callable[[View], View]:
         return view
 
     return mark
+
+
+def takes_large(view: View) -> View:
+    """A view whose form may hold a file of any size that the disk has room for."""
+    view.__dict__["takes_large"] = True
+    return view
+
+
+def take_large() -> int:
+    """Let the body of this request be as large as the disk has room for (the bytes of that), arrive slowly, and never be in memory whole. Raises StateError."""
+    kept = backups()
+    most = request.max_content_length = kept.most_bytes()
+    request.upload_folder = kept.folder()  # type: ignore[attr-defined]  # BoxRequest
+    sock: Any = request.environ.get("gunicorn.socket")
+    if hasattr(sock, "until"):  # webui.server.PatientSocket
+        sock.until = time.monotonic() + PATIENT_S
+    return most
 
 
 def current() -> Account:
@@ -143,6 +162,8 @@ def _admit() -> AnyResponse | None:
     _know()
     if g.account is None or request.mimetype != "multipart/form-data":
         request.max_content_length = LARGEST_FIELDS  # only who is signed in uploads files
+    elif "takes_large" in view.__dict__ and g.account.role in _roles(endpoint or "", view):
+        take_large()
     if request.method not in SAFE and not _same_origin():
         abort(403, description="origin")
     if "open_to_all" in view.__dict__:

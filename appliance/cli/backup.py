@@ -12,9 +12,10 @@ import click
 from appliance.cli.local import Desk, edits
 from appliance.cli.output import print_json
 from appliance.cli.passphrase import PASSPHRASE_OPTION, new_passphrase
-from appliance.cli.progress import Progress, size
+from appliance.cli.progress import Progress
 from appliance.errors import HoldfastError
 from appliance.site.archive import Content, back_up
+from appliance.site.wording import size
 
 BACKGROUND = 10
 """nice(2): calls go first."""

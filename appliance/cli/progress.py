@@ -9,6 +9,8 @@ from typing import Self
 
 import click
 
+from appliance.site.wording import size
+
 PATIENCE_S = 2.0
 TERMINAL_STEP_S = 0.5
 LOG_STEP_S = 15.0
@@ -39,13 +41,3 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._live and self._shown:
             click.echo("\r" + " " * 60 + "\r", err=True, nl=False)
-
-
-def size(count: int) -> str:
-    """`812 bytes`, `3.4 MB`."""
-    if count < 1000:
-        return f"{count} bytes"
-    for unit, above in (("kB", 1e6), ("MB", 1e9)):
-        if count < above:
-            return f"{count / above * 1000:.1f} {unit}"
-    return f"{count / 1e9:.1f} GB"

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,16 +13,12 @@ from appliance.cli.local import Desk, edits
 from appliance.cli.output import moment, print_json
 from appliance.cli.passphrase import PASSPHRASE_OPTION, known_passphrase
 from appliance.cli.placing import confirmed, outcome, put_in_place, restarting
-from appliance.cli.progress import Progress, size
+from appliance.cli.progress import Progress
 from appliance.errors import HoldfastError
-from appliance.site import files, pending
-from appliance.site.archive import Content, Head, in_force, receive
-from appliance.site.working import run_job
-
-EXAMINE_S = 900.0
-"""A database of many years is checked page by page."""
-SPARE_BYTES = 64 << 20
-"""What must stay free on the disk: the box goes on writing."""
+from appliance.site import pending, restoring
+from appliance.site.archive import in_force
+from appliance.site.restoring import Told
+from appliance.site.wording import size
 
 
 @click.command()
@@ -53,11 +46,11 @@ def restore(desk: Desk, file: Path | None, passphrase_file: Path | None, dry_run
             passphrase = known_passphrase(passphrase_file)
             os.nice(BACKGROUND)
             if dry_run:
-                told = _verified(desk, file, source, passphrase)
+                told = _verified(source, passphrase)
                 _tell(desk, {**told, "dry_run": True})
                 return
             with pending.staging(desk.data) as part:
-                told = _unpacked(desk, source, passphrase, part)
+                told = _unpacked(source, passphrase, part)
                 if not desk.as_json:
                     _tell(desk, told)
                 confirmed(desk, yes, f"This takes the place of {_present(desk.data)} in {desk.data}.{restarting(desk)}")
@@ -77,34 +70,15 @@ def _opened(file: Path) -> BinaryIO:
         raise HoldfastError(f"{file} cannot be read: {error.strerror or error}", "check the path and its permissions", code="read") from error
 
 
-def _verified(desk: Desk, file: Path, source: BinaryIO, passphrase: str) -> dict[str, Any]:
-    """Read to the end; recordings need no room for that."""
-    with tempfile.TemporaryDirectory(prefix="holdfast-") as folder, files.translated(f"verify {file}"), Progress("Verifying") as progress:
-        content = receive(source, passphrase, Path(folder), product=version("holdfast"), keep=_small, progress=progress)
-        return _examined(desk, content, Path(folder))
+def _verified(source: BinaryIO, passphrase: str) -> Told:
+    """Read to the end."""
+    with Progress("Verifying") as progress:
+        return restoring.verified(source, passphrase, progress=progress)
 
 
-def _small(path: str) -> bool:
-    return path.startswith(("site/", "vault/", "state/state.db"))
-
-
-def _unpacked(desk: Desk, source: BinaryIO, passphrase: str, part: Path) -> dict[str, Any]:
-    def room(head: Head) -> None:
-        free = shutil.disk_usage(part).free
-        if free < head.bytes + SPARE_BYTES:
-            raise HoldfastError(f"The backup needs {size(head.bytes)}, and {size(free)} are free", "make room on the disk of the data folder", code="no-room")
-
-    with files.translated(f"unpack the backup in {desk.data}"), Progress("Unpacking") as progress:
-        content = receive(source, passphrase, part, product=version("holdfast"), check=room, progress=progress)
-    return _examined(desk, content, part)
-
-
-def _examined(desk: Desk, content: Content, folder: Path) -> dict[str, Any]:
-    """What is in it, as far as this version can use it; in a process that knows all of this version's formats. Raises HoldfastError."""
-    with desk.slow("Examining"):
-        found = run_job("examine", {"folder": str(folder)}, EXAMINE_S)
-    head = content.head
-    return {**found, "made_unix_s": head.made_unix_s, "product": head.product, "files": content.files, "bytes": content.bytes}
+def _unpacked(source: BinaryIO, passphrase: str, part: Path) -> Told:
+    with Progress("Unpacking") as progress:
+        return restoring.unpacked(source, passphrase, part, progress)
 
 
 def _tell(desk: Desk, told: dict[str, Any]) -> None:

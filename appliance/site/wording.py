@@ -214,3 +214,13 @@ def bare(annotation: Any) -> Any:
     if get_origin(annotation) in {Union, types.UnionType}:
         return next(argument for argument in get_args(annotation) if argument is not type(None))
     return annotation
+
+
+def size(count: int) -> str:
+    """`812 bytes`, `3.4 MB`."""
+    if count < 1000:
+        return f"{count} bytes"
+    for unit, above in (("kB", 1e6), ("MB", 1e9)):
+        if count < above:
+            return f"{count / above * 1000:.1f} {unit}"
+    return f"{count / 1e9:.1f} GB"

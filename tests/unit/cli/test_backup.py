@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from appliance.cli import backup, restore
+from appliance.cli import backup
 from appliance.cli.main import main
 from appliance.errors import HoldfastError
-from appliance.site import pending
+from appliance.site import pending, restoring
 from appliance.site.install import install
 from appliance.site.sample import sample_site
 from appliance.site.sealing import Cost, seal
@@ -357,7 +357,7 @@ def test_a_file_that_cannot_be_read(desk: Desk, other: Desk) -> None:
 
 def test_a_backup_of_a_newer_version_is_refused(desk: Desk, other: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.backup()
-    monkeypatch.setattr(restore, "version", lambda _: "0.0.9")
+    monkeypatch.setattr(restoring, "version", lambda _: "0.0.9")
     assert_refused(other, "newer-format")
 
 

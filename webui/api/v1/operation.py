@@ -21,7 +21,7 @@ from webui.api.v1.body import as_object, checked, read_json
 from webui.api.v1.caller import Caller, gate
 from webui.api.v1.conditions import not_modified, tag
 from webui.api.v1.paging import Query
-from webui.guard import unguarded
+from webui.guard import take_large, unguarded
 
 ROOT = "/api/v1"
 IF_MATCH, IF_NONE_MATCH = "If-Match", "If-None-Match"
@@ -58,7 +58,7 @@ class Document:
 @dataclass(frozen=True, slots=True)
 class File:
     """A body that is a file and no JSON; the view reads it from `Ask.body`, a binary stream. `types`: media types beside application/octet-stream, by their
-    beginning.
+    beginning. `largest` 0: what the disk has room for.
     """
 
     types: tuple[str, ...] = ()
@@ -203,7 +203,7 @@ class _Served:
             case Document():
                 return as_object(read_json(bodies.PATCH_TYPES if wanted.merge else bodies.TYPES, wanted.largest))
             case File():
-                return bodies.open_file(wanted.types, wanted.largest)
+                return bodies.open_file(wanted.types, wanted.largest or take_large())
             case _:
                 return checked(wanted, read_json())
 
