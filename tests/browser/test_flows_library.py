@@ -84,6 +84,13 @@ def test_the_week_follows_what_is_typed_and_the_keyboard_moves_its_bars(library,
     expect(page.locator("#week-said")).to_have_text("Monday 08:45 to 17:00, line 1")
     page.keyboard.press("Enter")
     expect(start).to_be_focused()
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Show what is then").click()
+    expect(page.locator("#tried")).to_be_focused()
+    with page.expect_event("dialog") as asked:
+        page.get_by_role("link", name="Schedules and holidays").click(no_wait_after=True)
+    assert asked.value.type == "beforeunload", "what was tried is not saved yet"
+    expect(start).to_have_value("08:45")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Changed, not applied", exact=True).first).to_be_visible()
     held = library.editor().show("schedules.desk.periods").value

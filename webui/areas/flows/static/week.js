@@ -25,4 +25,6 @@ table.addEventListener('keydown',e=>{const bar=e.target.closest('.bar'),step={Ar
 const start=field(bar.dataset.line,'start'),end=field(bar.dataset.line,'end');
 for(const f of e.shiftKey?[end]:[start,end])f.value=clock((read(f.value)%1440+1440+step)%1440);
 start.dispatchEvent(new Event('input',{bubbles:true}));said.textContent=document.activeElement.getAttribute('aria-label')||''});
-document.querySelector('.keys').hidden=false})();
+document.querySelector('.keys').hidden=false;
+/* lines that were added or tried are not saved yet: leaving asks, as after typing */
+if(form.dataset.dirty==='unsaved')dirty=true})();
