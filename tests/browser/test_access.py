@@ -27,7 +27,7 @@ def test_a_new_box_shows_only_the_claim_page_and_the_code_opens_it(make_web, pag
     expect(page.get_by_text("Is shorter than 8 characters")).to_be_visible()
     page.get_by_label("Password", exact=True).fill("lighthouse keeper")
     page.get_by_role("button", name="Claim this box").click()
-    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    expect(page.get_by_role("navigation", name="First hour")).to_be_visible()
     assert claim_code(web.data) is None
     assert not (web.data / "web" / "claim").exists()
     # Nobody can claim it a second time.
