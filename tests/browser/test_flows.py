@@ -283,37 +283,3 @@ def test_a_phone_gets_the_text_first_and_no_script_is_needed(web: Web, profile: 
     steps_now = _flow(web, "plain")["steps"]
     assert steps_now[steps_now["menu"]["exits"]["2"]]["settings"] == {"text": "Without a script"}
     assert sideways(page) <= 0
-
-
-def test_what_is_wrong_stays_typed_and_is_told_at_its_place(signed_in: Page, web: Web) -> None:
-    web.editor().set("flows.wrong", {**_flow(web, "main"), "name": "Wrong"})
-    page = signed_in
-    page.goto(web.url("/flows/flow/wrong/steps/ring"))
-    page.get_by_label("Whom").fill("Nobody At All")
-    page.get_by_role("button", name="Save", exact=True).last.click()
-    expect(page.locator("#panel .err")).to_contain_text("nobody here is called Nobody At All")
-    expect(page.get_by_label("Whom")).to_have_value("Nobody At All")
-    page.get_by_label("Whom").fill("911")
-    page.get_by_role("button", name="Save", exact=True).last.click()
-    expect(page.locator("#panel .err").first).to_contain_text("is an emergency number")
-    page.get_by_label("Whom").fill("+12125550199")
-    page.get_by_label("Rings for").last.fill("9999")
-    page.get_by_role("button", name="Save", exact=True).last.click()
-    expect(page.locator("#panel .err").first).to_contain_text("600")
-    assert _flow(web, "wrong")["steps"]["ring"]["settings"] == {"targets": [{"user": "user-202"}]}
-
-
-def test_a_flow_in_use_is_not_deleted(signed_in: Page, web: Web) -> None:
-    page = signed_in
-    page.goto(web.url("/flows/?q=12125550100"))
-    expect(page.locator("tbody tr")).to_have_count(1)
-    page.get_by_role("link", name="Main number").click()
-    page.get_by_role("button", name="Delete flow…").click()
-    expect(page.get_by_role("dialog")).to_contain_text("is still used")
-    page.get_by_role("dialog").get_by_role("button", name="Close").click()
-    web.editor().set("flows.unused", {**_flow(web, "both"), "name": "Unused"})
-    page.goto(web.url("/flows/flow/unused"))
-    page.get_by_role("button", name="Delete flow…").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete flow").click()
-    expect(page.locator(".toast")).to_contain_text("Unused is deleted")
-    assert "unused" not in web.editor().show("flows").value

@@ -28,14 +28,18 @@ class Cure:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Ways out of a step that lead to the same place. `state` as the worker says it; `to`: a step of the flow, "" : none."""
+    """Ways out of a step that lead to the same place. `exits`: those to be led elsewhere together; `each`: all, with their labels. `to`: a step, "" : none."""
 
     exits: tuple[str, ...]
-    label: str
+    each: tuple[tuple[str, str], ...]
     state: str
     to: str
     number: int
     cures: tuple[Cure, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return ", ".join(label for _, label in self.each)
 
     @property
     def bad(self) -> bool:
@@ -100,12 +104,12 @@ def _ways(step: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> list[W
     ways = []
     for (state, to), exits in grouped.items():
         names = tuple(exit["name"] for exit in exits)
-        label = ", ".join(word(exit["label"]) for exit in exits)
+        each = tuple((exit["name"], word(exit["label"])) for exit in exits)
         if state in {"missing", "wrong"}:
             # Those that have no way of their own go along.
             names = tuple(exit["name"] for exit in exits if exit["set"] or exit["required"]) or names
         cures = cured(step["id"], steps) if state in {"missing", "wrong"} else ()
-        ways.append(Way(names, label, state, to, exits[0]["number"], cures))
+        ways.append(Way(names, each, state, to, exits[0]["number"], cures))
     return ways
 
 
