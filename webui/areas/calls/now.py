@@ -52,7 +52,7 @@ def scores(state: State) -> Mapping[str, Markup]:
 
 @AREA.get("/now/<session>")
 def ask_hang_up(session: str) -> Response | str:
-    call = _up(session)
+    call = up(session)
     if call is None:
         toast(gettext("This call is over already."))
         return redirect(url_for("calls.now"), 303)
@@ -64,7 +64,7 @@ def ask_hang_up(session: str) -> Response | str:
 @AREA.post("/now/<session>")
 def hang_up(session: str) -> Response:
     """An emergency call ends at its phone, never here."""
-    call = _up(session)
+    call = up(session)
     if call is None or call["emergency"]:
         toast(gettext("This call is over already.") if call is None else gettext("An emergency call is ended by who made it."))
         return redirect(url_for("calls.now"), 303)
@@ -78,5 +78,5 @@ def hang_up(session: str) -> Response:
     return redirect(url_for("calls.now"), 303)
 
 
-def _up(session: str) -> Mapping[str, Any] | None:
+def up(session: str) -> Mapping[str, Any] | None:
     return next((call for call in engine().state.calls.get("calls", ()) if call["id"] == session), None)

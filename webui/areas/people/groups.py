@@ -88,7 +88,7 @@ def new_group() -> Response | str:
     form = GroupForm.new()
     if form.save():
         return redirect(url_for("people.group", key=form.path.partition(".")[2]), 303)
-    return render_template("people/group.html", form=form, key="", offered=offered(*MEMBERS), changed=False)
+    return render_template("people/group.html", form=form, key="", offered=offered(*MEMBERS), changed=False, pageable=False)
 
 
 @AREA.route("/groups/<key>", methods=["GET", "POST"])
@@ -108,7 +108,10 @@ def delete_group(key: str) -> Response | tuple[str, int]:
 
 
 def _page(key: str, form: GroupForm) -> str:
-    return render_template("people/group.html", form=form, key=key, offered=offered(*MEMBERS), changed=place().pending().touches(f"groups.{key}"))
+    site = place().site()
+    pageable = site is not None and key in site.groups
+    changed = place().pending().touches(f"groups.{key}")
+    return render_template("people/group.html", form=form, key=key, offered=offered(*MEMBERS), changed=changed, pageable=pageable)
 
 
 def _rows() -> list[Row]:
