@@ -53,6 +53,8 @@ class Family(Neutral):
     """Regular expressions with the groups `model`, and where it is told `firmware` and `mac`."""
     pnp_vendors: tuple[str, ...]
     """As written in the `vendor` of an ua-profile subscription."""
+    pnp_file: str = ""
+    """What is put behind the server's address in a plug and play answer; "": nothing, the phone adds its own file names."""
     notify: str
     """The event that makes a phone fetch its settings again."""
     format: Literal["lines", "xml"]

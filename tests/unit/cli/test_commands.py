@@ -20,7 +20,7 @@ from rich.console import Console
 from appliance.cli.output import Screen, duration, plain
 from appliance.cli.status import show
 from appliance.control.protocol import METHODS
-from appliance.errors import NotFound
+from appliance.errors import HoldfastError, NotFound
 
 ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[bold red]Eve[/] <script>alert(1)</script>\r\n\u202eevil\u2028:smile:\x9b31m\ud83d"
@@ -444,10 +444,11 @@ def test_diagnose_says_cause_and_cure(box):
 
 
 def test_every_method_has_a_command():
-    """What the socket can do, the command can do; a site is edited in its folder, and only put into force by the socket."""
+    """What the socket can do, the command can do; a site is edited in its folder, and only put into force by the socket; phones ask for their settings."""
+    asked_by_phones = {"phones.first", "phones.settings"}
     sources = [path.read_text() for path in (ROOT / "appliance" / "cli").glob("*.py")]
     called = {name for text in sources for name in re.findall(r"\.call\(\s*\"([a-z.-]+)\"", text)}
-    assert called == {name for name in METHODS if not name.startswith("site.")} | {"site.activate"}
+    assert called == {name for name in METHODS if not name.startswith("site.")} - asked_by_phones | {"site.activate"}
 
 
 def test_ctrl_c_ends_following_quietly(box):
@@ -483,3 +484,32 @@ def test_health_says_what_is_wrong_and_its_cure(box):
     assert "Nothing was measured yet" in box.run("health").output
     box.answers["status"] = status(health={"level": "look", "problems": [clock], "at_unix_s": 1.8e9})
     assert "HEALTH: The clock was never set\n  Let it reach a time server\n" in box.run("status").output
+
+
+SYSTEM = {
+    "version": "1.2", "uptime_s": 100.0, "machine_uptime_s": 7300.0, "host": "box", "board": "Raspberry Pi 4", "architecture": "aarch64", "system": "Debian 12",
+    "kernel": "6.1", "python": "3.11.2", "cores": 4, "supervised": True, "libraries": [{"name": "Flask", "version": "3.1", "licence": "BSD-3-Clause"}],
+}  # fmt: skip
+
+
+def test_system_says_what_the_box_runs_on_and_is_made_of(box):
+    process = {"name": "engine", "pid": 7, "memory_bytes": 80_000_000, "busy": 0.02, "handles": 60, "most_handles": 1024, "threads": 9}
+    box.answers |= {"system": SYSTEM, "health": {"processes": [process]}}
+    output = box.run("system").output
+    for words in ("Holdfast 1.2", "Raspberry Pi 4, box, aarch64, 4 cores", "kernel 6.1", "2 h 1 min", "80 MB", "Flask    3.1      BSD-3-Clause"):
+        assert words in output
+    assert json.loads(box.run("system", "--json").stdout)["processes"] == [process]
+    box.answers["system.licence"] = {"name": "Flask", "text": "Redistribution \x1b[31m\nand use"}
+    assert box.run("system", "--licence", "Flask").output == "Redistribution \\x1b[31m\nand use\n"
+    assert box.asked[-1] == ("system.licence", {"name": "Flask"})
+
+
+def test_a_restart_is_confirmed_and_says_what_it_ends(box):
+    box.answers |= {"status": status(calls=2), "box.restart": {"calls": 2}}
+    refused = box.run("restart")
+    assert (refused.exit_code, "not confirmed" in refused.output) == (1, True)
+    assert [name for name, _ in box.asked] == ["status"]
+    assert "2 calls end" in box.run("restart", "--whole", "--yes").output
+    assert box.asked[-1] == ("box.restart", {"reason": "holdfast restart", "force": False, "whole": True})
+    box.answers["box.restart"] = HoldfastError("An emergency call is in progress", "wait", code="emergency-in-progress")
+    assert box.run("restart", "--yes").exit_code == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioning import dialplan
@@ -20,6 +20,7 @@ def plans(emergency: list[str]) -> dict[str, dialplan.Plan]:
     }
 
 
+@settings(deadline=None)
 @given(NUMBERS, st.text("0123456789", max_size=6))
 def test_an_emergency_number_leaves_at_once_and_nothing_after_it_counts(emergency: list[str], after: str) -> None:
     for number in dialplan.at_once(emergency):
@@ -27,6 +28,7 @@ def test_an_emergency_number_leaves_at_once_and_nothing_after_it_counts(emergenc
             assert plan.press(number + after) == Sent(number, 0), (name, number)
 
 
+@settings(deadline=None)
 @given(NUMBERS, st.text("0123456789", min_size=1, max_size=12))
 def test_every_other_number_waits_and_is_dialled_whole(emergency: list[str], number: str) -> None:
     if any(number.startswith(each) for each in emergency):
@@ -40,6 +42,7 @@ def test_every_other_number_waits_and_is_dialled_whole(emergency: list[str], num
             assert sent is not None and sent.number == number and sent.after_s >= 3, (name, number, sent)
 
 
+@settings(deadline=None)
 @given(NUMBERS)
 def test_no_emergency_number_is_lost(emergency: list[str]) -> None:
     kept = dialplan.at_once(emergency)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioning.catalogue import families, models
@@ -74,6 +74,7 @@ def test_files_that_no_phone_asks_for(path: str) -> None:
     assert identify(Asked(path)).role is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.text(max_size=120), st.sampled_from(["", "805ec0112233"]))
 def test_anything_may_be_asked(path: str, agent: str, neighbour: str) -> None:
     known = identify(Asked(path, agent, neighbour))

@@ -11,35 +11,7 @@ from provisioning import dialplan
 from provisioning.catalogue import families, models
 from provisioning.dialplan import Sent
 from provisioning.render import first_file, settings
-from tests.support.deskphone import phone
-
-
-def lines(data: bytes) -> dict[str, str]:
-    """Yealink: `key = value`, the first line a mark of the version."""
-    first, *rest = data.decode().splitlines()
-    assert first == "#!version:1.0.0.1"
-    return {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in rest if line and not line.startswith("#"))}
-
-
-def poly(data: bytes) -> dict[str, str]:
-    root = etree.fromstring(data)
-    assert root.tag == "polycomConfig"
-    return dict(root.attrib)
-
-
-def grandstream(data: bytes) -> dict[str, str]:
-    root = etree.fromstring(data)
-    assert root.tag == "gs_provision"
-    config = root.find("config")
-    if config.get("version") == "1":
-        return {each.tag: each.text or "" for each in config}
-    return {f"{item.get('name')}.{part.get('name')}": part.text or "" for item in config for part in item}
-
-
-def snom(data: bytes) -> dict[str, str]:
-    found = etree.fromstring(data).find("phone-settings")
-    return {each.tag + (f".{each.get('idx')}" if each.get("idx") else ""): each.text or "" for each in found}
-
+from tests.support.deskphone import grandstream, lines, phone, poly, snom
 
 SIGN_IN = {
     "yealink": (lines, ("account.1.user_name", "account.1.auth_name", "account.1.password", "account.1.display_name", "account.1.sip_server.1.address")),

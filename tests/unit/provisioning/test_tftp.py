@@ -62,6 +62,7 @@ def test_packets_that_get_no_answer(packet: bytes) -> None:
     assert read_request(packet) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=700))
 def test_any_packet(packet: bytes) -> None:
     try:
@@ -118,7 +119,7 @@ def fetch(transfer: Transfer, lost: set[int] = frozenset(), doubled: bool = Fals
     raise AssertionError("the transfer does not end")
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 5000),
     st.sampled_from([None, 8, 512, 1400, 65464]),
@@ -159,6 +160,7 @@ def test_an_error_ends_it_without_an_answer() -> None:
     assert step.over and not step.packets
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=8), max_size=30))
 def test_answers_that_are_nonsense(packets: list[bytes]) -> None:
     transfer = Transfer(b"x" * 5000, request(windowsize=4))

@@ -1,0 +1,267 @@
+"""Desk phones at the control socket: what provisioning may tell each, who waits, and making phones fetch what changed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from appliance.control import shapes
+from appliance.control.server import Peer
+from appliance.errors import NotFound, StateError
+from appliance.people.phones import Ask, Phones, Verdict
+from appliance.site import files
+from appliance.site.model.people import Device
+from appliance.site.zone_rules import posix_rule
+from appliance.types import DeviceId
+
+if TYPE_CHECKING:
+    from appliance.app.wiring import Box
+
+log = logging.getLogger(__name__)
+
+SEEN_S = 10.0
+SYNC_PAUSE_S = 0.05
+"""Between two phones: 700 of them fetch in the course of a minute rather than all at once."""
+REASONS: dict[Verdict, str] = {
+    "given": "",
+    "unknown": "no phone of the site has this MAC address",
+    "off": "the phone is switched off in the site",
+    "disagrees": "the request does not come from the MAC address it names",
+    "closed": "nobody has let this phone in: enrol it",
+    "token": "the address of the settings is not this phone's",
+    "network": "it asks from a network that gets no settings",
+}
+"""What a person reads."""
+
+
+class PhoneDesk:
+    """Belongs to the loop; files are read and written in an executor."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+        self._path = box.settings.data / "state" / "phones.json"
+        self._dirty = False
+        self._syncing: set[asyncio.Task[list[str]]] = set()
+        self.phones = Phones(b"")
+        self._zone = "UTC0"
+
+    async def start(self) -> None:
+        """Before the control socket opens."""
+        loop = asyncio.get_running_loop()
+        try:
+            key = await loop.run_in_executor(None, self._box.activation.place.vault.derive, "phones")
+        except StateError:  # the alarm is raised by who reads the secrets
+            key = os.urandom(32)
+        self.phones = Phones(key)
+        kept = await loop.run_in_executor(None, self._read)
+        if kept is not None:
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                self.phones.restore(kept)
+        await self.site_changed()
+
+    async def run(self) -> None:
+        """Keep what was seen; who was let in is kept at once."""
+        while True:
+            await asyncio.sleep(SEEN_S)
+            await self.keep()
+
+    async def changed(self) -> None:
+        """Something that must not be lost was decided."""
+        self._dirty = True
+        await self.keep()
+
+    def behind(self, mac: str) -> bool:
+        """Whether this phone was told something else than it would be now."""
+        seen = self.phones.last(mac)
+        told = self._settings_of(mac, seen.model, "", 0) if seen and seen.told else None
+        return told is not None and seen is not None and _digest(told) != seen.told
+
+    async def keep(self) -> None:
+        if not self._dirty:
+            return
+        self._dirty = False
+        text = json.dumps(self.phones.dump())
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, files.write, self._path, text.encode())
+        except StateError as error:
+            log.warning("%s", error.sentence)
+
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            found = json.loads(self._path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    async def site_changed(self) -> None:
+        """Another revision is in force: phones whose settings are others now are told to fetch them."""
+        loop = asyncio.get_running_loop()
+        self._zone = await loop.run_in_executor(None, posix_rule, self._box.snapshot.site.time_zone)
+        digests = {seen.mac: _digest(told) for seen in self.phones.seen() if seen.told and (told := self._settings_of(seen.mac, seen.model, "", 0))}
+        stale = self.phones.stale(digests)
+        if stale:
+            task = loop.create_task(self.sync(stale), name="phones fetch")
+            self._syncing.add(task)
+            task.add_done_callback(self._syncing.discard)
+
+    # ---- what a phone is told ------------------------------------------------------------------------------------
+
+    def device(self, mac: str) -> tuple[DeviceId, Device] | None:
+        """The device with this MAC address, written in whatever way."""
+        for key, device in self._box.snapshot.site.devices.items():
+            if device.mac and _plain(device.mac) == mac:
+                return DeviceId(key), device
+        return None
+
+    def _settings_of(self, mac: str, model: str, local_ip: str, port: int) -> dict[str, Any] | None:
+        """As `provisioning.phone.Phone`; None where the device has no password."""
+        found = self.device(mac)
+        entry = self._box.snapshot.devices.get(found[0]) if found else None
+        if entry is None or entry.secret is None:
+            return None
+        snapshot = self._box.snapshot
+        mailbox = snapshot.mailboxes.get(entry.owner) if entry.owner else None
+        voicemail = snapshot.site.mailboxes[mailbox].extension if mailbox else None
+        label = entry.extension or entry.sip_user
+        return {
+            "mac": mac,
+            "model": model,
+            "domain": snapshot.realm,
+            "address": local_ip,
+            "port": self._box.settings.sip_port,
+            "expires_s": snapshot.site.sip.default_expires_seconds,
+            "lines": [{"user": entry.sip_user, "password": entry.secret, "display": entry.display_name, "label": label, "voicemail": voicemail or ""}],
+            "codecs": list(snapshot.site.sip.codecs),
+            "emergency": sorted(snapshot.emergency_numbers | snapshot.test_numbers),
+            "zone": self._zone,
+            "admin_password": self.phones.admin_password(mac),
+            "url": f"http://{_host(local_ip)}:{port}/p/{self.phones.token(mac)}/",
+        }
+
+    async def ask(self, params: dict[str, Any], *, token: str = "") -> shapes.PhoneResult:
+        """A phone asks; with `token` for its settings. None: it gets nothing, `reason` says why."""
+        mac = self._owner_of(token) if token else params["mac"]
+        agree = params["agree"] and (not token or params["mac"] == mac)
+        ask = Ask(
+            mac or params["mac"], params["ip"], params["family"], params["model"], params["written"], params["firmware"], params["protocol"],
+            agree, params["event"],
+        )  # fmt: skip
+        found = self.device(ask.mac)
+        entry = self._box.snapshot.devices.get(found[0]) if found else None
+        enabled = entry is not None and entry.enabled
+        verdict: Verdict = "token" if token and mac is None else self.phones.judge(ask, entry is not None, enabled, time.monotonic())
+        told, family = None, ask.family
+        if ask.mac:
+            before, enrolled = self.phones.last(ask.mac), ask.mac in self.phones.enrolled
+            seen = self.phones.note(ask, verdict, time.time())
+            self._dirty = True
+            family = seen.family
+            told = self._settings_of(ask.mac, seen.model, params["local_ip"], params["port"]) if verdict == "given" else None
+            if told is not None and token:
+                self.phones.told(ask.mac, _digest(told), time.time())
+                log.info("phone %s at %s took its settings (revision %d)", ask.mac, ask.ip, self._box.revision)
+            elif told is not None:
+                # The first file leads to the settings: what may follow must not fail because the window closes in between.
+                self.phones.enrolled.add(ask.mac)
+            elif verdict != "given" and (before is None or before.verdict != verdict):
+                log.info("phone %s at %s gets nothing: %s", ask.mac, ask.ip, REASONS[verdict])
+            if not enrolled and ask.mac in self.phones.enrolled:
+                await self.changed()  # before the phone has its answer: it must not be locked out by a crash
+        return {"phone": told, "family": family, "reason": REASONS[verdict]}
+
+    def _owner_of(self, token: str) -> str | None:
+        for device in self._box.snapshot.site.devices.values():
+            mac = _plain(device.mac)
+            if mac and self.phones.token(mac) == token:
+                return mac
+        return None
+
+    # ---- make them fetch -----------------------------------------------------------------------------------------
+
+    async def sync(self, macs: Sequence[str]) -> list[str]:
+        """NOTIFY check-sync to every contact of these phones; the MAC addresses of those that took it."""
+        events = {seen.mac: seen.event for seen in self.phones.seen()}
+        taken = []
+        for mac in macs:
+            found = self.device(mac)
+            targets = self._box.registrations.targets(found[0]) if found else ()
+            headers = (("Event", events.get(mac) or "check-sync"), ("Subscription-State", "terminated"))
+            codes = [await self._box.endpoint.request("NOTIFY", target.uri, target.account, headers=headers, timeout_s=8.0) for target in targets]
+            if any(200 <= code < 300 for code in codes):
+                taken.append(mac)
+            await asyncio.sleep(SYNC_PAUSE_S)
+        log.info("%d of %d phones were told to fetch their settings", len(taken), len(macs))
+        return taken
+
+
+def _plain(mac: str) -> str:
+    return "".join(char for char in mac.lower() if char in "0123456789abcdef")
+
+
+def _host(ip: str) -> str:
+    return f"[{ip}]" if ":" in ip else ip
+
+
+def _digest(told: Mapping[str, Any]) -> str:
+    """Of what a commit can change: how the phone reaches the box is not."""
+    kept = {name: value for name, value in told.items() if name not in {"address", "url"}}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def phone_methods(desk: PhoneDesk) -> Mapping[str, Callable[[dict[str, Any], Peer], Awaitable[Any]]]:
+    """What `control.protocol.METHODS` has under `phones.`."""
+    phones = desk.phones
+
+    async def first(params: dict[str, Any], _: Peer) -> shapes.PhoneResult:
+        return await desk.ask(params)
+
+    async def settings(params: dict[str, Any], _: Peer) -> shapes.PhoneResult:
+        return await desk.ask(params, token=params["token"])
+
+    async def listed(_: dict[str, Any], __: Peer) -> shapes.PhonesResult:
+        now, clock = time.time(), time.monotonic()
+        shown: list[shapes.DeskPhoneShape] = []
+        for seen in phones.seen():
+            found = desk.device(seen.mac)
+            window = phones.open_until(seen.mac, clock)
+            shown.append(
+                {
+                    "mac": seen.mac, "ip": seen.ip, "family": seen.family, "model": seen.model or seen.written, "firmware": seen.firmware,
+                    "protocol": seen.protocol, "device": found[0] if found else "", "reason": REASONS[seen.verdict], "asked": seen.asked,
+                    "seen_s": max(0.0, now - seen.last_unix_s), "enrolled": seen.mac in phones.enrolled, "open_s": max(0.0, window - clock) if window else 0.0,
+                    "fetched_unix_s": seen.fetched_unix_s, "current": bool(seen.told) and not desk.behind(seen.mac),
+                }
+            )  # fmt: skip
+        everybody = phones.open_until("", clock)
+        return {"phones": shown, "open_s": max(0.0, everybody - clock) if everybody else 0.0}
+
+    async def enrol(params: dict[str, Any], peer: Peer) -> shapes.EnrolResult:
+        mac = _plain(params["mac"])
+        if params["mac"] and len(mac) != 12:
+            raise NotFound(f"{params['mac']} is no MAC address", "twelve hexadecimal digits, as on the phone's label")
+        until = phones.open(mac, time.monotonic(), params["minutes"] * 60.0)
+        log.warning("uid %d lets %s take settings for %d minutes", peer.uid, mac or "every phone of the site", params["minutes"])
+        return {"mac": mac, "open_s": max(0.0, until - time.monotonic())}
+
+    async def forget(params: dict[str, Any], peer: Peer) -> shapes.EnrolResult:
+        mac = _plain(params["mac"])
+        phones.forget(mac)
+        log.warning("uid %d forgot phone %s: it must be enrolled anew", peer.uid, mac)
+        await desk.changed()
+        return {"mac": mac, "open_s": 0.0}
+
+    async def sync(params: dict[str, Any], peer: Peer) -> shapes.PhoneSyncResult:
+        wanted = [_plain(mac) for mac in params["macs"]] or sorted(phones.enrolled)
+        log.info("uid %d tells %d phones to fetch their settings", peer.uid, len(wanted))
+        return {"told": wanted, "taken": await desk.sync(wanted)}
+
+    return {
+        "phones.first": first, "phones.settings": settings, "phones.list": listed, "phones.enrol": enrol, "phones.forget": forget, "phones.sync": sync,
+    }  # fmt: skip

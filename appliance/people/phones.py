@@ -1,0 +1,154 @@
+"""Which desk phones have asked for settings, who may have theirs, and what each was last told (pure; the time is passed in)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+MOST_SEEN = 500
+"""Phones remembered; a flood of made-up addresses pushes out the oldest that belong to nobody first."""
+ENROL_S = 300.0
+"""How long a phone may take its settings for the first time after somebody allowed it."""
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+Verdict = Literal["given", "unknown", "off", "disagrees", "closed", "token", "network"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request of a phone. `agree`: the file's name, the User-Agent and the neighbour table name the same MAC address."""
+
+    mac: str
+    ip: str
+    family: str = ""
+    model: str = ""
+    written: str = ""
+    firmware: str = ""
+    protocol: Literal["tftp", "http", "pnp"] = "http"
+    agree: bool = False
+    event: str = ""
+    """What makes this maker's phones fetch again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A phone as it was last seen. `fetched_unix_s` 0: it never had its settings. `told`: digest of what it was told last."""
+
+    mac: str
+    ip: str
+    family: str
+    model: str
+    written: str
+    firmware: str
+    protocol: str
+    verdict: Verdict
+    first_unix_s: float
+    last_unix_s: float
+    asked: int = 1
+    fetched_unix_s: float = 0.0
+    told: str = ""
+    event: str = ""
+
+
+class Phones:
+    """The desk phones' desk. `enrolled` phones may fetch again at any time; a phone that is not needs an open window."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._windows: dict[str, float] = {}
+        self._seen: OrderedDict[str, Seen] = OrderedDict()
+        self.enrolled: set[str] = set()
+
+    # ---- secrets made from the box's key ------------------------------------------------------------------------------
+
+    def _made(self, purpose: str, mac: str) -> bytes:
+        return hmac.new(self._key, f"{purpose}:{mac}".encode(), hashlib.sha256).digest()
+
+    def token(self, mac: str) -> str:
+        """What stands in the address of a phone's settings: 128 bits that nobody can guess from the MAC address."""
+        return self._made("settings", mac)[:16].hex()
+
+    def admin_password(self, mac: str) -> str:
+        """The password of a phone's own web page: different for each phone, the same each time (12 characters, 59 bits)."""
+        return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in self._made("administrator", mac)[:12])
+
+    # ---- enrolment -----------------------------------------------------------------------------------------------
+
+    def open(self, mac: str, now: float, seconds: float = ENROL_S) -> float:
+        """Let the phone `mac` ("": every phone of the site) take its settings until the time that is returned (clock of `now`)."""
+        self._windows = {each: until for each, until in self._windows.items() if until > now}
+        self._windows[mac] = now + seconds
+        return self._windows[mac]
+
+    def open_until(self, mac: str, now: float) -> float:
+        """When the window for `mac` closes; 0: it is not open."""
+        return max((until for each in {mac, ""} if (until := self._windows.get(each, 0.0)) > now), default=0.0)
+
+    def judge(self, ask: Ask, known: bool, enabled: bool, now: float) -> Verdict:
+        """Whether the phone may have its first file or its settings; `known`: its MAC address is a device's."""
+        if not known:
+            return "unknown"
+        if not enabled:
+            return "off"
+        if not ask.agree:
+            return "disagrees"
+        if ask.mac not in self.enrolled and not self.open_until(ask.mac, now):
+            return "closed"
+        return "given"
+
+    # ---- what was seen -------------------------------------------------------------------------------------------
+
+    def note(self, ask: Ask, verdict: Verdict, wall: float) -> Seen:
+        """Remember a request; what is known of the phone now."""
+        before = self._seen.get(ask.mac)
+        seen = Seen(
+            ask.mac, ask.ip, ask.family, ask.model, ask.written, ask.firmware, ask.protocol, verdict,
+            before.first_unix_s if before else wall, wall, (before.asked if before else 0) + 1,
+            before.fetched_unix_s if before else 0.0, before.told if before else "", ask.event,
+        )  # fmt: skip
+        if before:  # a TFTP request says less than the HTTP request before it
+            said = {name: getattr(before, name) for name in ("family", "model", "written", "firmware", "event") if not getattr(seen, name)}
+            seen = replace(seen, **said)
+        self._seen[ask.mac] = seen
+        self._seen.move_to_end(ask.mac)
+        while len(self._seen) > MOST_SEEN:
+            stranger = next((mac for mac in self._seen if mac not in self.enrolled), next(iter(self._seen)))
+            del self._seen[stranger]
+        return seen
+
+    def told(self, mac: str, digest: str, wall: float) -> None:
+        """A phone took its settings."""
+        self.enrolled.add(mac)
+        if (seen := self._seen.get(mac)) is not None:
+            self._seen[mac] = replace(seen, fetched_unix_s=wall, told=digest)
+
+    def last(self, mac: str) -> Seen | None:
+        """A phone as it was last seen."""
+        return self._seen.get(mac)
+
+    def seen(self) -> tuple[Seen, ...]:
+        """The latest first."""
+        return tuple(reversed(self._seen.values()))
+
+    def stale(self, digests: Mapping[str, str]) -> list[str]:
+        """Phones that had other settings than `digests` (MAC address -> digest of what it would be told now)."""
+        return [seen.mac for seen in self._seen.values() if seen.told and digests.get(seen.mac, seen.told) != seen.told]
+
+    def forget(self, mac: str) -> None:
+        """A phone must be enrolled anew."""
+        self.enrolled.discard(mac)
+        self._seen.pop(mac, None)
+
+    # ---- kept over a restart ---------------------------------------------------------------------------------------
+
+    def dump(self) -> dict[str, Any]:
+        return {"enrolled": sorted(self.enrolled), "seen": [asdict(seen) for seen in self._seen.values()]}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Raises KeyError, TypeError or ValueError for what `dump` did not write."""
+        seen = [Seen(**each) for each in kept["seen"]]
+        self.enrolled = {str(mac) for mac in kept["enrolled"]}
+        self._seen = OrderedDict((each.mac, each) for each in seen)

@@ -1,0 +1,164 @@
+"""Desk phones of each family from carton to call: they ask as their family does, wait for an owner, are let in, register and call; and who must get nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.box import Box
+from tests.support.deskphone import DeskPhone, SignIn
+from tests.support.net import SiteNet
+from tests.support.proc import wait_until
+from tests.support.rawsip import RawPeer
+from tests.support.sites import make_site
+from tests.support.tone import PROOF, tone_fraction
+
+MACS = {"yealink": "805ec0112233", "poly": "0004f2aabbcc", "grandstream": "c074ad445566", "snom": "000413778899"}
+WAYS = {"yealink": "pnp", "poly": "tftp", "grandstream": "http", "snom": "pnp"}
+HTTP, TFTP = 8081, 69
+
+
+def running(box: Box) -> None:
+    def ready() -> bool:
+        children = json.loads((box.data / "run" / "supervisor.json").read_text())["children"]
+        return all(children.get(name, {}).get("ready") for name in ("provisioning", "provisioning-http"))
+
+    wait_until(ready, 60, "the servers for phones")
+
+
+def macs_given(**macs: str) -> dict[str, Any]:
+    site = make_site(phones=4)
+    for (_, device), mac in zip(sorted(site["devices"].items()), macs.values(), strict=False):
+        device["mac"] = ":".join(mac[at : at + 2] for at in range(0, 12, 2)).upper()
+    return site
+
+
+def status(phone: DeskPhone, url: str, *options: str) -> str:
+    """The HTTP status that `phone` gets."""
+    command = phone.ns.argv("curl", "-s", "-A", phone.user_agent, "-o", "/dev/null", "-w", "%{http_code}", *options, url)
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+@pytest.fixture
+def desk(box: Callable[..., Box], site_net: Callable[..., SiteNet]) -> Callable[..., tuple[SiteNet, Box]]:
+    def make(site: dict[str, Any], phones: int) -> tuple[SiteNet, Box]:
+        net = site_net(phones=phones, wan=False)
+        env = {"HOLDFAST_PROVISIONING_PORT": str(HTTP), "HOLDFAST_TFTP_PORT": str(TFTP)}
+        made = box(site, ns=net.box, bind=(net.box_lan,), supervised=True, env=env)
+        running(made)
+        return net, made
+
+    return make
+
+
+def phones_of(net: SiteNet) -> list[DeskPhone]:
+    return [DeskPhone(family, ns, mac, net.box_lan, HTTP, TFTP) for (family, mac), ns in zip(MACS.items(), net.phones, strict=False)]
+
+
+def test_four_families_from_carton_to_call(desk: Callable[..., tuple[SiteNet, Box]], phone: Callable[..., Any], tmp_path: Path) -> None:
+    net, box = desk(macs_given(**MACS), 4)
+    asking = phones_of(net)
+    for each in asking:
+        assert each.start(WAYS[each.family]) is None, "nobody has let it in yet"
+    listed = {row["mac"]: row for row in box.rpc("phones.list")["phones"]}
+    assert set(listed) == set(MACS.values())
+    assert {row["reason"] for row in listed.values()} == {"nobody has let this phone in: enrol it"}
+    assert listed[MACS["poly"]]["family"] == "poly"
+    assert (listed[MACS["grandstream"]]["model"], listed[MACS["grandstream"]]["firmware"]) == ("grandstream-grp2614", "1.0.7.25")
+
+    assert box.rpc("phones.enrol")["open_s"] > 200
+    told: dict[str, SignIn] = {}
+    for each in asking:
+        found = each.start(WAYS[each.family])
+        assert found is not None, each.asked
+        told[each.family] = found
+        wanted = f"/p/{'x' * 32}/"
+        tokens = [url for url, there in each.asked if there and "/p/" in url]
+        assert tokens and all(len(url.split("/p/")[1].split("/")[0]) == len(wanted) - 4 for url in tokens)
+    assert len({found.user for found in told.values()}) == 4
+    assert all(row["current"] and row["enrolled"] for row in box.rpc("phones.list")["phones"])
+
+    # What the phones read is all that they sign in and call with.
+    made = [phone(each.family, ip=net.phone_ip(index), ns=each.ns) for index, each in enumerate(asking)]
+    for each, found in zip(made, told.values(), strict=True):
+        assert each.register(found.user, found.password, found.proxy, domain=found.domain).ok
+    call = made[0].call(f"sip:204@{net.box_lan}")
+    rung = made[3].incoming()
+    call.wait("CONFIRMED")
+    rung.wait_heard(200)
+    call.wait_heard(200)
+    rung.hangup()
+    assert tone_fraction(rung.recording, seconds=2) >= PROOF
+
+    # The box comes back with what it knew: no phone is let in twice.
+    box.kill9()
+    wait_until(lambda: asking[0].start("http"), 40, "settings after a restart")
+
+
+def test_who_gets_nothing(desk: Callable[..., tuple[SiteNet, Box]]) -> None:
+    """A stranger, a phone that takes another's name, a guessed and a copied token, a phone that is forgotten; nothing secret leaves the box."""
+    net, box = desk(macs_given(yealink=MACS["yealink"]), 2)
+    mine, thief = phones_of(net)[0], DeskPhone("yealink", net.phones[1], "805ec0999999", net.box_lan, HTTP, TFTP)
+    box.rpc("phones.enrol")
+    assert thief.start("http") is None
+    assert thief.start("tftp") is None
+    assert [row["reason"] for row in box.rpc("phones.list")["phones"]] == ["no phone of the site has this MAC address"]
+    assert mine.start("tftp") is not None
+    secret = next(url for url, there in mine.asked if "/p/" in url and there)
+
+    base = f"http://{net.box_lan}:{HTTP}/"
+    assert thief.fetch(f"{base}{mine.mac}.boot") is None, "the neighbour table says who asks"
+    assert thief.fetch(secret) is None, "an address that was overheard is of no use from another phone"
+    assert mine.fetch(secret.replace("/p/", "/p/0")) is None
+    assert mine.fetch(f"{base}p/{'0' * 32}/settings.cfg") is None
+    for path in ("../../etc/passwd", "p/../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "cfg" + mine.mac, "y000000000124.cfg", ""):
+        assert status(mine, base + path, "--path-as-is") in {"404", "400"}, path
+    assert status(mine, f"{base}{mine.mac}.cfg", "-T", "/etc/hostname") == "404"
+    box.cli("phones", "forget", mine.mac)
+    assert mine.fetch(secret) is not None, "the window for every phone is still open"
+    token = secret.split("/p/")[1].split("/")[0]
+    assert token not in box.log.read_text()
+
+
+def test_the_engine_is_away(desk: Callable[..., tuple[SiteNet, Box]]) -> None:
+    """A phone that asks while the engine is stopped is told to ask again, and gets its settings afterwards."""
+    net, box = desk(macs_given(yealink=MACS["yealink"]), 1)
+    mine = phones_of(net)[0]
+    box.rpc("phones.enrol")
+    assert mine.start("http") is not None
+    box.kill9()
+    assert status(mine, f"http://{net.box_lan}:{HTTP}/{mine.mac}.boot") in {"503", "200"}
+    wait_until(lambda: mine.start("http"), 40, "settings again")
+
+
+def test_a_commit_makes_exactly_the_changed_phones_fetch(desk: Callable[..., tuple[SiteNet, Box]], opened: contextlib.ExitStack) -> None:
+    """NOTIFY check-sync, worded for its family, to the one phone whose settings became others."""
+    net, box = desk(macs_given(yealink=MACS["yealink"], poly=MACS["poly"]), 2)
+    box.rpc("phones.enrol")
+    peers: dict[str, RawPeer] = {}
+    for index, each in enumerate(phones_of(net)[:2]):
+        found = each.start("http")
+        assert found is not None, each.asked
+        peer = peers[each.family] = opened.enter_context(RawPeer(net.phone_ip(index), ns=each.ns))
+        peer.on_request = partial(peer.reply, code=200)
+        own = f"sip:{found.user}@{found.domain}"
+        answer = peer.request("REGISTER", f"sip:{found.domain}", found.proxy, user=found.user, secret=found.password, from_uri=own, to_uri=own)
+        assert answer.status == 200
+    editor = box.editor("tests")
+    editor.set("users.user-201", {**editor.show("users.user-201").value, "name": "Renamed"})
+    editor.commit("another name")
+    box.rpc("site.activate")
+    notify = peers["yealink"].wait_for("NOTIFY")
+    assert notify.message.header("Event") == "check-sync;reboot=false"
+    wait_until(lambda: box.said(r"1 of 1 phones were told to fetch"), 20, "one phone is told to fetch")
+    assert not peers["poly"].requests("NOTIFY")
+    assert [row["mac"] for row in box.rpc("phones.list")["phones"] if not row["current"]] == [MACS["yealink"]]
+    assert "fetches its settings" in box.cli("phones", "sync", MACS["poly"])
+    assert peers["poly"].wait_for("NOTIFY").message.header("Event") == "check-sync"

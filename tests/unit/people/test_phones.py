@@ -1,0 +1,95 @@
+"""Who may have settings: windows, enrolment, made-up addresses, what is kept over a restart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from appliance.people.phones import ENROL_S, MOST_SEEN, Ask, Phones
+
+MAC = "805ec0112233"
+ASK = Ask(MAC, "192.168.1.20", "yealink", "yealink-t33g", "SIP-T33G", "124", "http", agree=True, event="check-sync;reboot=false")
+
+
+def phones() -> Phones:
+    return Phones(b"k" * 32)
+
+
+def test_nobody_gets_anything_unless_let_in() -> None:
+    desk = phones()
+    assert desk.judge(ASK, known=True, enabled=True, now=0) == "closed"
+    desk.open(MAC, 0)
+    assert desk.judge(ASK, known=True, enabled=True, now=ENROL_S - 1) == "given"
+    assert desk.judge(ASK, known=True, enabled=True, now=ENROL_S) == "closed"
+    assert desk.judge(replace(ASK, mac="805ec0112234"), known=True, enabled=True, now=1) == "closed"
+
+
+def test_a_window_for_everybody() -> None:
+    desk = phones()
+    desk.open("", 0, 60)
+    assert desk.judge(ASK, known=True, enabled=True, now=59) == "given"
+    assert desk.judge(ASK, known=False, enabled=True, now=1) == "unknown"
+    assert desk.judge(ASK, known=True, enabled=False, now=1) == "off"
+    assert desk.judge(replace(ASK, agree=False), known=True, enabled=True, now=1) == "disagrees"
+
+
+def test_who_was_let_in_fetches_again_but_never_from_another_address() -> None:
+    desk = phones()
+    desk.note(ASK, "given", 0)
+    desk.told(MAC, "d1", 1)
+    assert desk.judge(ASK, known=True, enabled=True, now=1e6) == "given"
+    assert desk.judge(replace(ASK, agree=False), known=True, enabled=True, now=1e6) == "disagrees"
+    desk.forget(MAC)
+    assert desk.judge(ASK, known=True, enabled=True, now=1e6) == "closed"
+
+
+def test_which_phones_are_behind() -> None:
+    desk = phones()
+    for mac in (MAC, "0004f2aabbcc"):
+        desk.note(replace(ASK, mac=mac), "given", 0)
+        desk.told(mac, "old", 1)
+    assert desk.stale({MAC: "new", "0004f2aabbcc": "old"}) == [MAC]
+    assert desk.stale({}) == []
+
+
+def test_less_said_is_not_less_known() -> None:
+    desk = phones()
+    desk.note(ASK, "given", 0)
+    seen = desk.note(Ask(MAC, "192.168.1.20", "yealink", protocol="tftp", agree=True), "given", 5)
+    assert (seen.model, seen.firmware, seen.event, seen.asked, seen.first_unix_s) == ("yealink-t33g", "124", "check-sync;reboot=false", 2, 0)
+
+
+def test_made_up_addresses_push_out_strangers_and_not_phones() -> None:
+    desk = phones()
+    desk.note(ASK, "given", 0)
+    desk.told(MAC, "d", 0)
+    for number in range(MOST_SEEN + 50):
+        desk.note(Ask(f"{number:012x}", "10.0.0.1"), "unknown", number)
+    assert len(desk.seen()) == MOST_SEEN
+    assert desk.last(MAC) is not None
+    assert desk.seen()[0].mac == f"{MOST_SEEN + 49:012x}"
+
+
+def test_secrets_are_each_phones_own_and_stay() -> None:
+    one, two = phones(), Phones(b"x" * 32)
+    assert one.token(MAC) == phones().token(MAC)
+    assert len({one.token(MAC), one.token("0004f2aabbcc"), two.token(MAC)}) == 3
+    assert len(one.token(MAC)) == 32
+    assert one.admin_password(MAC) == phones().admin_password(MAC) != two.admin_password(MAC)
+    assert len(one.admin_password(MAC)) == 12
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([MAC, "0004f2aabbcc", "c074ad445566"]), st.booleans()), max_size=20))
+def test_what_is_kept_comes_back(events: list[tuple[str, bool]]) -> None:
+    desk = phones()
+    for serial, (mac, taken) in enumerate(events):
+        desk.note(replace(ASK, mac=mac), "given", serial)
+        if taken:
+            desk.told(mac, f"d{serial}", serial)
+    again = phones()
+    again.restore(json.loads(json.dumps(desk.dump())))
+    assert (again.seen(), again.enrolled) == (desk.seen(), desk.enrolled)
