@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
 from babel.dates import format_datetime, get_day_names
@@ -14,7 +16,7 @@ from pydantic import ValidationError
 from appliance.site.hours import WEEKDAYS, Outlook, State, outlook, wall_clock, zone_of
 from appliance.site.model.flows import Schedule
 from webui.i18n import gettext
-from webui.place import place
+from webui.place import Stamp, place
 
 LOOKS = {State.OPEN: ("ok", "ok"), State.CLOSED: ("off", "moon"), State.HOLIDAY: ("info", "info")}
 """Kind and shape of the status."""
@@ -50,9 +52,20 @@ def readable(held: Mapping[str, Any]) -> Schedule | None:
         return None
 
 
-def told(schedule: Schedule, at: datetime) -> Told:
-    """How it stands at `at`, in words."""
-    found = outlook(schedule, at)
+def standing() -> tuple[datetime, Mapping[str, Outlook | None]]:
+    """What the clock on the wall shows, and how every schedule stands; None: it cannot be read. Worked out once a minute, however many pages are open."""
+    now = site_time().replace(second=0, microsecond=0)
+    return now, _standing(place().data, place().stamp(), now)
+
+
+@lru_cache(maxsize=4)
+def _standing(_data: Path, _stamp: Stamp, now: datetime) -> Mapping[str, Outlook | None]:
+    read = {key: readable(held) for key, held in place().kind("schedules").items()}
+    return {key: outlook(schedule, now) if schedule is not None else None for key, schedule in read.items()}
+
+
+def told(found: Outlook, at: datetime) -> Told:
+    """How a schedule stands at `at`, in words."""
     words = {State.OPEN: gettext("Open"), State.CLOSED: gettext("Closed"), State.HOLIDAY: gettext("Closed: holiday")}
     name = found.holiday.name if found.holiday is not None else ""
     return Told(*LOOKS[found.state], words[found.state], _now(found, at), _after(found, at), name)

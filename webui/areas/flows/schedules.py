@@ -12,11 +12,11 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from appliance.errors import Problem
-from appliance.site.hours import DAY_MIN, Span, minutes, week
+from appliance.site.hours import DAY_MIN, Span, minutes, outlook, week
 from appliance.site.model.flows import Period, Schedule
 from webui.areas.flows import AREA
 from webui.areas.flows.hours import OFFICE, Holidays, Periods, clock
-from webui.areas.flows.opening import Told, day_and_time, day_names, days_in_words, readable, site_time, told, zone
+from webui.areas.flows.opening import Told, day_and_time, day_names, days_in_words, readable, site_time, standing, told, zone
 from webui.engine import State
 from webui.forms import Form, Text
 from webui.forms.form import Bound, delete
@@ -97,15 +97,9 @@ class Tried:
 @live("flows.open")
 def open_now(_: State) -> Mapping[str, Markup]:
     """Each schedule as the clock on the wall has it now."""
-    now, words = site_time(), {}
-    for key, held in place().kind("schedules").items():
-        schedule = readable(held)
-        if schedule is None:
-            words[key] = st("warn", gettext("Cannot be read"))
-        else:
-            found = told(schedule, now)
-            words[key] = st(found.kind, found.sentence, shape=found.shape)
-    return words
+    now, found = standing()
+    words = {key: told(each, now) if each is not None else None for key, each in found.items()}
+    return {key: st(each.kind, each.sentence, shape=each.shape) if each is not None else st("warn", gettext("Cannot be read")) for key, each in words.items()}
 
 
 @AREA.get("/schedules/")
@@ -148,7 +142,7 @@ def _page(form: ScheduleForm, key: str, focus: str = "", tried: Tried | None = N
     now, held, names = site_time(), readable(form.held) if form.exists else None, day_names("wide")
     return render_template(
         "flows/schedule.html", form=form, key=key, focus=focus, tried=tried, zone=zone(), clock=day_and_time(now), at=told_line, week=_week(form),
-        changed=place().pending().touches(f"schedules.{key}"), now_told=told(held, now) if held is not None else None,
+        changed=place().pending().touches(f"schedules.{key}"), now_told=told(outlook(held, now), now) if held is not None else None,
         uses=used_by("schedules", key) if key else [], days=day_names(), long_days=names,
         try_on=request.form.get("try_on", now.date().isoformat())[:20], try_time=request.form.get("try_time", now.strftime("%H:%M"))[:20],
     )  # fmt: skip
@@ -164,7 +158,7 @@ def _tried(form: ScheduleForm) -> Tried:
         return Tried(gettext("Choose a day and a time, for example 2026-12-24 and 18:00."))
     if schedule is None:
         return Tried(gettext("Correct the hours first."))
-    return Tried(day_and_time(at), told(schedule, at))
+    return Tried(day_and_time(at), told(outlook(schedule, at), at))
 
 
 def told_line(row: Bound, problem: Problem) -> Problem:
