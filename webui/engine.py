@@ -27,12 +27,12 @@ STALE_S = 10.0
 """Asked again after so long although nothing happened: what is counted in seconds moves by itself."""
 WATCHED_S = 60.0
 """So long after somebody last looked the engine is asked; then it is left in peace."""
-GAP_S = {"status": 0.3, "registrations": 2.0, "calls": 1.0, "notices": 0.3, "health": 4.0, "messages": 1.0}
+GAP_S = {"status": 0.3, "registrations": 2.0, "calls": 1.0, "notices": 0.3, "health": 4.0, "messages": 1.0, "phones": 1.0}
 """Each is fetched at most so often: 500 phones that come back at once are a hundred changes a second."""
 _NEEDS = {"Registered": ("registrations", "status"), "Unregistered": ("registrations", "status"), "RegistrationRefused": (), "CallStarted": ("calls", "status"),
           "CallAnswered": ("calls", "status"), "CallEnded": ("calls", "status"), "EmergencyNotice": ("status", "notices"),
-          "HealthChanged": ("health", "status"), "VoicemailChanged": ("messages",)}  # fmt: skip
-_ASKED: dict[str, tuple[str, dict[str, Any]]] = {"notices": ("emergency.notices", {"limit": 50}), "messages": ("voicemail.counts", {})}
+          "HealthChanged": ("health", "status"), "VoicemailChanged": ("messages",), "PhoneAsked": ("phones",), "SiteActivated": ("phones", "status")}  # fmt: skip
+_ASKED: dict[str, tuple[str, dict[str, Any]]] = {"notices": ("emergency.notices", {"limit": 50}), "messages": ("voicemail.counts", {}), "phones": ("phones.list", {})}
 """What is asked by another name, or with parameters."""
 _ANSWER_S = 8.0
 """An engine that is silent for longer hangs, or the machine has no time for it."""
@@ -40,7 +40,8 @@ _ANSWER_S = 8.0
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`status`, `registrations`, `calls`, `notices` (emergency calls), `health`, `messages` (voicemail): the results of these methods
+    """`status`, `registrations`, `calls`, `notices` (emergency calls), `health`, `messages` (voicemail),
+    `phones` (desk phones that asked for settings): the results of these methods
     (control.shapes), {} before the first answer.
 
     `at`: when each came (monotonic).
@@ -53,6 +54,7 @@ class State:
     notices: Mapping[str, Any] = field(default_factory=dict)
     health: Mapping[str, Any] = field(default_factory=dict)
     messages: Mapping[str, Any] = field(default_factory=dict)
+    phones: Mapping[str, Any] = field(default_factory=dict)
     at: Mapping[str, float] = field(default_factory=dict)
     up: bool = False
     down_since: float = field(default_factory=time.time)
@@ -169,16 +171,19 @@ class Engine:
 
     def _take(self, what: str, answer: Any) -> None:
         given: dict[str, Any] = {what: answer}
-        self._put(replace(self._state, **given, at={**self._state.at, what: time.monotonic()}, up=True))
+        news = not self._state.up or getattr(self._state, what) != answer
+        self._put(replace(self._state, **given, at={**self._state.at, what: time.monotonic()}, up=True), news)
 
     def _lost(self) -> None:
         if self._state.up or not self._first.is_set():
             self._put(replace(self._state, up=False, down_since=time.time()))
 
-    def _put(self, state: State) -> None:
+    def _put(self, state: State, news: bool = True) -> None:
+        """Without `news` no page need be looked at again."""
         with self._changed:
-            self._state = replace(state, serial=self._state.serial + 1)
-            self._changed.notify_all()
+            self._state = replace(state, serial=self._state.serial + news)
+            if news:
+                self._changed.notify_all()
         if not state.up or state.at.keys() >= GAP_S.keys():
             self._first.set()
 

@@ -21,6 +21,8 @@ EXIT_REFUSED = 1
 """The child cannot run with these settings; restarting would change nothing."""
 EXIT_AGAIN = 75
 """The child asks to be started afresh, with rescue and crash count cleared: a new site revision came into force (EX_TEMPFAIL of sysexits.h)."""
+EXIT_ALL_AGAIN = 76
+"""The child asks that all of the box's software is started afresh, the supervisor too: it was replaced, or somebody wants it."""
 
 _BEAT = b"."
 _LONGEST_LINE = 65536

@@ -12,7 +12,7 @@ import sys
 import time
 
 from appliance.app import logs
-from appliance.app.child import EXIT_AGAIN, HEARTBEAT_S, ParentLink
+from appliance.app.child import EXIT_AGAIN, EXIT_ALL_AGAIN, HEARTBEAT_S, ParentLink
 from appliance.app.pending import put_in_place, sweep
 from appliance.app.preflight import hold_data_folder
 from appliance.app.settings import Settings
@@ -54,11 +54,11 @@ async def _run(settings: Settings, parent: ParentLink, fault: str) -> int:
             parent.beat()
     log.info("stopping")
     await box.stop()
-    return 0 if stopped else EXIT_AGAIN
+    return 0 if stopped else EXIT_ALL_AGAIN if box.whole else EXIT_AGAIN
 
 
 def main() -> int:
-    """Run until SIGTERM; exit code 0, EXIT_AGAIN when a new revision wants a fresh start, or 1 with a sentence when the box cannot run as it is set up."""
+    """Run until SIGTERM; exit code 0, EXIT_AGAIN or EXIT_ALL_AGAIN when a fresh start is wanted, or 1 with a sentence when the box cannot run."""
     parent = ParentLink.from_env(os.environ)
     try:
         settings = Settings.from_env(os.environ)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from appliance.control import shapes
+from appliance.app import licences
+from appliance.app.child import READY_FD
+from appliance.clock import boottime_s
+from appliance.control import machine_shapes as shapes
 from appliance.events.system import HealthChanged
 from appliance.health.judge import SILENT_S, Check, judge, worst
+from appliance.health.machine import machine
 from appliance.health.reading import Reading
 from appliance.health.sampler import Sampler
 
@@ -90,10 +96,24 @@ class Health:
 
 
 def health_methods(box: Box) -> Mapping[str, Callable[[dict[str, Any], Any], Awaitable[Any]]]:
+    """What the control socket answers of the machine and the software."""
+
     async def health(_: dict[str, Any], __: Any) -> shapes.HealthResult:
         return box.health.whole()
 
-    return {"health": health}
+    async def system(_: dict[str, Any], __: Any) -> shapes.SystemResult:
+        known = await box.loop.run_in_executor(None, machine)
+        parts = await box.loop.run_in_executor(None, licences.libraries)
+        return {
+            "version": version("holdfast"), "uptime_s": time.monotonic() - box.started_s, "machine_uptime_s": boottime_s(), "host": known.host,
+            "board": known.board, "architecture": known.architecture, "system": known.system, "kernel": known.kernel, "python": known.python,
+            "cores": known.cores, "supervised": READY_FD in os.environ, "libraries": list(parts),
+        }  # fmt: skip
+
+    async def licence(params: dict[str, Any], _: Any) -> shapes.LicenceResult:
+        return {"name": params["name"], "text": await box.loop.run_in_executor(None, licences.text, params["name"])}
+
+    return {"health": health, "system": system, "system.licence": licence}
 
 
 def _shape(check: Check) -> shapes.CheckShape:

@@ -20,15 +20,17 @@ LOOK_S = 0.5
 
 
 async def restart(box: Box, params: dict[str, Any], peer: Peer) -> shapes.RestartResult:
-    """Have the supervisor start the engine afresh; calls end. Raises HoldfastError "emergency-in-progress"."""
+    """Have the supervisor start the engine, or the `whole` software, afresh; calls end. Raises HoldfastError "emergency-in-progress"."""
     force, calls = params["force"], box.context.live.rows()
     if not force and any(call.emergency for call in calls):
         raise HoldfastError(
             "An emergency call is in progress, and a restart would cut it off", "try again when it is over; --force does not wait", code="emergency-in-progress"
         )
-    log.warning("restart asked for by uid %d (pid %d)%s: %s", peer.uid, peer.pid, ", by force" if force else "", params["reason"] or "no reason given")
+    what, how = "everything" if params["whole"] else "the engine", ", by force" if force else ""
+    log.warning("a restart of %s was asked for by uid %d (pid %d)%s: %s", what, peer.uid, peer.pid, how, params["reason"] or "no reason given")
 
     def go() -> None:
+        box.whole = box.whole or params["whole"]
         if not force and any(call.emergency for call in box.context.live.rows()):  # one that began just now
             log.warning("the restart waits until the emergency call is over")
             box.loop.call_later(LOOK_S, go)

@@ -14,6 +14,7 @@ from appliance.app.emergency_test import emergency_test
 from appliance.app.health import health_methods
 from appliance.app.network_look import network_look
 from appliance.app.paging import page
+from appliance.app.phones import phone_methods
 from appliance.app.restart import restart
 from appliance.app.sound import of_record, sound
 from appliance.app.tracing import trace_result
@@ -177,6 +178,7 @@ def methods(box: Box) -> Mapping[str, Handler]:
         "site.activate": activate, "secrets.changed": secrets_changed, "certificate.changed": certificate_changed,
         "emergency.test": test, "emergency.notices": notices, "emergency.acknowledge": acknowledge,
         **voicemail_methods(box.voice.voicemail), **health_methods(box),
+        **phone_methods(box.phones),
     }  # fmt: skip
 
 

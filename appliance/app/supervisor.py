@@ -27,7 +27,7 @@ from types import FrameType
 from typing import Any
 
 from appliance.app import logs
-from appliance.app.child import EXIT_AGAIN, READY_FD, Reader, Ready, Refused, sentence_of
+from appliance.app.child import EXIT_AGAIN, EXIT_ALL_AGAIN, READY_FD, Reader, Ready, Refused, sentence_of
 from appliance.app.pending import put_in_place, waits
 from appliance.app.preflight import LOCK_FD, check_ports, claim_data_folder
 from appliance.app.restarts import Policy, Restarts
@@ -124,7 +124,7 @@ class Supervisor:
         self._welcomed = False
 
     def run(self) -> int:
-        """Blocks until everything has ended; returns the exit code: 0 after a signal, 1 when a child refused to start."""
+        """Blocks until everything has ended; returns the exit code: 0 after a signal, 1 when a child refused to start, EXIT_ALL_AGAIN to be started anew."""
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         old_wakeup = signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         old_handlers = {number: signal.signal(number, self._on_signal) for number in _STOPPING if signal.getsignal(number) is not signal.SIG_IGN}
@@ -248,7 +248,10 @@ class Supervisor:
         code = self._reap(child)
         ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"left with exit code {code}"
         child.last_end, child.died = ended, time.monotonic()
-        if code == EXIT_AGAIN and ran:  # one that never ran would ask for ever
+        if code == EXIT_ALL_AGAIN and ran:
+            log.warning("%s asked to have everything started afresh", child.spec.name)
+            self._exit_code = EXIT_ALL_AGAIN
+        elif code == EXIT_AGAIN and ran:  # one that never ran would ask for ever
             log.info("%s asked to be started afresh", child.spec.name)
             child.restarts.forget()
             child.start_at = child.died
@@ -461,7 +464,12 @@ def main() -> int:
         say(sentence_of(error.sentence, error.hint), sys.stderr)
         return 1
     os.environ[LOCK_FD] = str(lock)
-    return Supervisor(settings, keep_open=(lock,)).run()
+    code = Supervisor(settings, keep_open=(lock,)).run()
+    if code == EXIT_ALL_AGAIN:
+        logging.shutdown()
+        # The same process, so that whoever waits for it goes on waiting; the lock is closed by this and taken anew.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+    return code
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from appliance.app.certificate import sip_certificate
 from appliance.app.health import Health
 from appliance.app.line_test import LineTests
 from appliance.app.mwi import Mwi
+from appliance.app.phones import PhoneDesk
 from appliance.app.registrations import Registrations
 from appliance.app.rpc import methods
 from appliance.app.settings import Settings
@@ -84,9 +85,11 @@ class Box:
         self.activation = Activation(self)
         self.health = Health(self)
         self.line_tests = LineTests(self)
+        self.phones = PhoneDesk(self)
         self.revision = 0
         self.rescue_reason = ""
         self.again = asyncio.Event()
+        self.whole = False
         self.last_good_path = ""
         self._serial = itertools.count(1)
         self._boot = f"{int(time.time()):x}{secrets.token_hex(2)}"
@@ -146,6 +149,8 @@ class Box:
         self._spawn(self.activation.watch(), "site")
         self._spawn(self._show_messages(), "voicemail")
         self._spawn(self.health.run(), "health")
+        await self.phones.start()
+        self._spawn(self.phones.run(), "phones")
         self._spawn(serve_texts(self.context, self.voice.flows), "texts")
         release = version("holdfast")
         self.server = Server(settings.control, release=release)
@@ -162,6 +167,7 @@ class Box:
         await self.server.close()
         await self.router.stop()
         await self.line_tests.stop()
+        await self.phones.keep()
         for task in self._tasks:
             task.cancel()
         await self.trunks.stop()
@@ -197,6 +203,7 @@ class Box:
         self.trunks.apply(self.snapshot, self.settings.bind)
         self.mwi.site_changed()
         self.voice.warm(made.snapshot)
+        await self.phones.site_changed()
 
     def _put_in_force(self, rules: Rules, limits: Limits) -> None:
         registrar = self.registrations.registrar

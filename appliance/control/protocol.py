@@ -256,6 +256,13 @@ class RestartParams(Params):
     reason: str = Field(default="", max_length=300)
     force: bool = False
     """Also while an emergency call is up, which it cuts off."""
+    whole: bool = False
+    """All of the box's software, pages and supervisor as well."""
+
+
+class LicenceParams(Params):
+    name: str = Field(default="holdfast", min_length=1, max_length=100)
+    """A library of `system`, or holdfast."""
 
 
 class EmergencyTestParams(Params):
@@ -383,6 +390,8 @@ METHODS = _table(
     Method("secrets.changed"),
     Method("certificate.changed"),
     Method("box.restart", RestartParams),
+    Method("system"),
+    Method("system.licence", LicenceParams),
     Method("emergency.test", EmergencyTestParams, timeout_s=120.0),
     Method("emergency.notices", NoticesParams),
     Method("emergency.acknowledge", AcknowledgeParams),

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from typing_extensions import TypedDict  # that of `typing` has no schema before Python 3.12, and the API's description is made of these
+
+from appliance.control.machine_shapes import HealthSummary
 
 
 class HelloResult(TypedDict):
@@ -80,24 +82,6 @@ class UnconfirmedShape(TypedDict):
     previous: int
     seconds_left: float
     author: str
-
-
-class CheckShape(TypedDict):
-    """One matter of the machine's health. `level`: "ok", "look" or "bad"; `cure` "" where nothing is wrong. `share`: how full or busy, 0 to 1, where it is said."""
-
-    name: str
-    level: str
-    sentence: str
-    cure: str
-    share: float | None
-
-
-class HealthSummary(TypedDict):
-    """`level`: of the worst check; `problems`: those that are not "ok". `at_unix_s`: when it was looked at, 0: not yet."""
-
-    level: str
-    problems: list[CheckShape]
-    at_unix_s: float
 
 
 class StatusResult(TypedDict):
@@ -187,41 +171,6 @@ class NetworkResult(TypedDict):
     names: bool
     clock_kept: bool | None
     seen: list[SeenShape]
-
-
-class ProcessShape(TypedDict):
-    """A process of the box. `busy`: its share of one processor core; `handles` of at most `most_handles` are open."""
-
-    name: str
-    pid: int
-    memory_bytes: int
-    busy: float
-    handles: int
-    most_handles: int
-    threads: int
-
-
-class HealthPoint(TypedDict):
-    """How it was then. Shares are 0 to 1; `temperature_c` None: there is no sensor."""
-
-    at_unix_s: float
-    processor: float
-    memory: float
-    temperature_c: float | None
-    calls: int
-
-
-class HealthResult(TypedDict):
-    """`at_unix_s` 0: nothing was measured yet, and the rest is empty. `history`: the last hour, the oldest first. `clock`: "set", "was-set", "never", "unknown"."""
-
-    level: str
-    at_unix_s: float
-    checks: list[CheckShape]
-    load: list[float]
-    uptime_s: float
-    clock: str
-    processes: list[ProcessShape]
-    history: list[HealthPoint]
 
 
 class RegistrationShape(TypedDict):
@@ -615,9 +564,10 @@ class MessageResult(TypedDict):
 
 
 class PhoneResult(TypedDict):
-    """`phone`: as provisioning/phone.py has it; None: it gets nothing, and `reason` says why."""
+    """`phone`: as provisioning/phone.py has it; None: it gets nothing, and `reason` says why. `family`: the maker, as far as it was ever told."""
 
     phone: dict[str, Any] | None
+    family: str
     reason: str
 
 
@@ -631,6 +581,7 @@ class DeskPhoneShape(TypedDict):
     firmware: str
     protocol: str
     device: str
+    verdict: Literal["given", "unknown", "off", "disagrees", "closed", "token"]
     reason: str
     asked: int
     seen_s: float

@@ -210,7 +210,7 @@ def test_on_a_box_that_runs_and_back_again(box: BoxMaker, phone: PhoneMaker, car
     assert home.pid() != pid
     status = home.status()
     assert (status["site"], status["revision"], status["crashes"], status["alarms"]) == ("Test site", 1, 0, [])
-    assert home.said(r"restart asked for by uid 0 .*backup of Test site")
+    assert home.said(r"restart of the engine was asked for by uid 0 .*backup of Test site")
     # Who had signed in to the pages must not be signed in to what is there now.
     wait_until(lambda: web(home) not in (None, before), 30, "the web process started anew")
     # Nobody has registered again: the box knew of them, and of the emergency, although the backup did not.

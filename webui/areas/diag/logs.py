@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Response, render_template, request, stream_with_context, url_for
@@ -35,7 +36,7 @@ def logs() -> Response | str:
         return Response(json.dumps({"rows": rows if entries else "", "last": entries[0].key if entries else after}), content_type="application/json")
     newer = _last()
     found = newest(place().data, wanted, ROWS + 1, before)
-    kept = {"q": wanted.search or None, "level": wanted.level if wanted.level != "info" else None, "process": wanted.process or None}
+    kept: dict[str, Any] = {"q": wanted.search or None, "level": wanted.level if wanted.level != "info" else None, "process": wanted.process or None}
     return render_template(
         "diag/logs.html", rows=found[:ROWS], kinds=KINDS, names=PROCESSES, levels=WORDS, wanted=wanted, processes=processes(place().data), last=newer,
         older=url_for("diag.logs", **kept, before=found[ROWS - 1].key) if len(found) > ROWS else "", newest=url_for("diag.logs", **kept) if before else "",

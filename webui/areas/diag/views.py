@@ -13,8 +13,8 @@ from webui.i18n import gettext, lazy_gettext
 from webui.later import ask, late, later
 from webui.listing import found, page
 
-MILD = frozenset({"silent", "switched-off", "no-password"})
-"""What lasts rather than happens."""
+MILD = frozenset({"silent", "switched-off", "no-password", "loss", "jitter", "delay"})
+"""What lasts rather than happens, or hurts without stopping anything."""
 
 AREA.tab("index", lazy_gettext("What is wrong?"), 10)
 

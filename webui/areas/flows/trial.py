@@ -98,14 +98,15 @@ def _visit(number: int, visit: Mapping[str, Any]) -> Taken:
 def replayed(session: str) -> Trial:
     """The way that a call took, by its record, through the flows as they are now."""
     try:
-        calls = engine().call("calls.history", limit=1, call=session)["calls"]
+        calls = engine().ask("calls.history", limit=1, call=session)["calls"]
     except ControlError as error:
         return Trial("bad", _silent(error), (), session)
     if not calls:
         return Trial("bad", gettext("This call is not in the log any more."), (), session)
     way = path_of(calls[0]["path"])
     gone = sum(not taken.known for taken in way)
-    sentence = gettext("%(caller)s called %(called)s: %(steps)d steps.", caller=calls[0]["caller"], called=calls[0]["called"], steps=len(way))
+    caller, called = calls[0]["from_name"] or calls[0]["from_number"], calls[0]["dialled"] or calls[0]["to_number"]
+    sentence = gettext("%(caller)s called %(called)s: %(steps)d steps.", caller=caller, called=called, steps=len(way))
     if gone:
         sentence += " " + gettext("Steps that were changed or deleted since are not in the picture.")
     return Trial("info", sentence, way, session)
@@ -131,7 +132,7 @@ def path_of(lines: list[str]) -> tuple[Taken, ...]:
 def recent(key: str) -> tuple[list[Mapping[str, Any]], str]:
     """The last calls that came through a flow, newest first, and why they are not known."""
     try:
-        calls = engine().call("calls.history", limit=RECENT)["calls"]
+        calls = engine().ask("calls.history", limit=RECENT)["calls"]
     except ControlError as error:
         return [], _silent(error)
     return [call for call in calls if any(line == f"flow {key}" or re.search(rf": flow {re.escape(key)}( as |$)", line) for line in call["path"])][:50], ""

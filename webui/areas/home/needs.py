@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flask import url_for
 
@@ -83,7 +84,7 @@ def _reason(reason: str) -> Need:
     return Need("warn", f"{title}.", _sentence(detail), *_to(where, button))
 
 
-def _to(endpoint: str, button: str, **values: str) -> tuple[str, str]:
+def _to(endpoint: str, button: str, **values: Any) -> tuple[str, str]:
     return (url_for(endpoint, **values), button) if endpoint and may_see(endpoint) else ("", "")
 
 

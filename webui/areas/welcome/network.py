@@ -31,6 +31,6 @@ def _found() -> dict[str, Any]:
         key: str(held.get("name") or users.get(str(held.get("owner")), {}).get("name") or key) for key, held in place().kind("devices").items()
     }  # fmt: skip
     try:
-        return {"found": engine().call("network", timeout_s=LOOK_S), "fault": "", "names": names}
+        return {"found": engine().ask("network", LOOK_S), "fault": "", "names": names}
     except ControlError as error:
         return {"found": None, "fault": f"{error.sentence}. {error.hint}", "names": names}

@@ -71,7 +71,7 @@ def _page(refused: list[str]) -> str:
 def _checks() -> list[Check]:
     state = engine().state
     try:
-        calls: Sequence[Row] = engine().call("calls.history", timeout_s=ANSWER_S, limit=CALLS)["calls"]
+        calls: Sequence[Row] = engine().ask("calls.history", ANSWER_S, limit=CALLS)["calls"]
     except ControlError as error:
         return [Check("bad", gettext("The phone engine does not answer."), f"{error.sentence}. {error.hint}")]
     answered = [row for row in calls if row["outcome"] == "answered"]

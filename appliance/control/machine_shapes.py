@@ -1,0 +1,99 @@
+"""Shapes of what the control socket answers of the machine and of the box's software; as `shapes`."""
+
+from __future__ import annotations
+
+from typing_extensions import TypedDict
+
+
+class CheckShape(TypedDict):
+    """One matter of the machine's health. `level`: "ok", "look" or "bad"; `cure` "" where nothing is wrong.
+
+    `share`: how full or busy, 0 to 1, where it is said.
+    """
+
+    name: str
+    level: str
+    sentence: str
+    cure: str
+    share: float | None
+
+
+class HealthSummary(TypedDict):
+    """`level`: of the worst check; `problems`: those that are not "ok". `at_unix_s`: when it was looked at, 0: not yet."""
+
+    level: str
+    problems: list[CheckShape]
+    at_unix_s: float
+
+
+class ProcessShape(TypedDict):
+    """A process of the box. `busy`: its share of one processor core; `handles` of at most `most_handles` are open."""
+
+    name: str
+    pid: int
+    memory_bytes: int
+    busy: float
+    handles: int
+    most_handles: int
+    threads: int
+
+
+class HealthPoint(TypedDict):
+    """How it was then. Shares are 0 to 1; `temperature_c` None: there is no sensor."""
+
+    at_unix_s: float
+    processor: float
+    memory: float
+    temperature_c: float | None
+    calls: int
+
+
+class HealthResult(TypedDict):
+    """`at_unix_s` 0: nothing was measured yet, and the rest is empty. `history`: the last hour, the oldest first.
+
+    `clock`: "set", "was-set", "never" or "unknown".
+    """
+
+    level: str
+    at_unix_s: float
+    checks: list[CheckShape]
+    load: list[float]
+    uptime_s: float
+    clock: str
+    processes: list[ProcessShape]
+    history: list[HealthPoint]
+
+
+class LibraryShape(TypedDict):
+    """A part that others made. `version` "": that of the system. `licence`: in short."""
+
+    name: str
+    version: str
+    licence: str
+
+
+class SystemResult(TypedDict):
+    """What the box runs on and is made of. `uptime_s`: of the phone engine, `machine_uptime_s` of the machine. `board` "": it does not say what it is.
+
+    `supervised`: somebody starts the engine again when it ends.
+    """
+
+    version: str
+    uptime_s: float
+    machine_uptime_s: float
+    host: str
+    board: str
+    architecture: str
+    system: str
+    kernel: str
+    python: str
+    cores: int
+    supervised: bool
+    libraries: list[LibraryShape]
+
+
+class LicenceResult(TypedDict):
+    """The text of a licence."""
+
+    name: str
+    text: str
