@@ -6,9 +6,12 @@ import io
 import pytest
 from playwright.sync_api import expect
 
+from tests.bench.common import register_one
 from tests.browser.conftest import sideways, sign_in, violations, watched
+from tests.support.carrier import Carrier, answer
 from tests.support.pjphone import PjPhone
 from tests.support.proc import wait_until
+from tests.support.rtp import Mute
 from tests.support.sites import secret
 from tests.support.web import Visitor, Web, office
 
@@ -108,3 +111,26 @@ def test_without_an_engine_the_pages_say_so(web, page):
         page.goto(web.url(path))
         expect(page.get_by_text("The phone engine does not answer.").first).to_be_visible()
         assert violations(page) == []
+
+
+@pytest.mark.timeout(90)
+def test_bad_sound_on_the_page_of_a_call(make_web, page):
+    """202's phone sends nothing: the page says who hears nothing and what to do, as text and with keys alone."""
+    web = make_web(office(2), engine=True)
+    with Carrier(formats=("0",)) as caller, Carrier(formats=("0",)) as called:
+        called.make_rtp = lambda call: Mute()
+        called.plan = [answer()]
+        register_one(web.box, called, "202")
+        call = caller.call(web.box.uri("202"), web.box.sip, from_uri=web.box.uri("201"), user="201", secret=secret("201"))
+        call.wait_answer()
+        sign_in(page, web)
+        page.goto(web.url("/calls/now"))
+        expect(page.get_by_role("row", name="1.0")).to_be_visible(timeout=30_000)  # it comes by itself
+        page.get_by_role("row", name="Talking").get_by_role("link").first.click()
+        expect(page.get_by_text("heard nothing: no packets came from 202 User 202")).to_be_visible()
+        expect(page.get_by_text("Nothing came from 202 User 202")).to_be_visible()
+        page.get_by_role("button", name="180 Ringing").first.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#message pre")).to_contain_text("SIP/2.0 180")
+        _fine(page)
+        call.hangup()

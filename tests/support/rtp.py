@@ -223,3 +223,10 @@ class RtpEnd:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Mute(RtpEnd):
+    """Hears, and never sends a packet: the far end of one-way sound."""
+
+    def start(self, remote: tuple[str, int]) -> None:
+        pass

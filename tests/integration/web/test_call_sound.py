@@ -12,16 +12,9 @@ from tests.bench.common import register_one
 from tests.support.api import Api
 from tests.support.carrier import Carrier, answer
 from tests.support.proc import wait_until
-from tests.support.rtp import RtpEnd
+from tests.support.rtp import Mute
 from tests.support.sites import secret
 from tests.support.web import Visitor, Web, office
-
-
-class Mute(RtpEnd):
-    """Hears, and never says a word."""
-
-    def start(self, remote):
-        pass
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,7 @@ def test_pictures_show_the_ways_something_is_known_of_the_worst_first():
         {"side": "called", "sent_lost": [0.0, 0.0, 0.0], "sent_jitter": [1.0, 1.0, 1.0], "got_lost": [None, 0.0, 60.0], "got_jitter": [None, 1.0, 1.0]},
     ]
     found = pictures({"sides": [{"side": "caller", "name": "201"}, {"side": "called", "name": "202"}]}, 5.0, course)
-    assert [picture.name for picture in found] == ["The box to 202", "201 to the box", "202 to the box"]
+    assert [picture.name for picture in found] == ["The box to 202", "201 to the box"]
     assert found[1].label == "201 to the box: at most 38 % lost, jitter at most 9 ms"
     assert found[1].loss == "M0 56L0.0 56.0L150.0 6.0L300.0 56.0L300.0 56Z"
     assert [word for _, word in found[0].marks] == ["0 s", "5 s", "10 s"]

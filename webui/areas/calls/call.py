@@ -13,7 +13,7 @@ from flask import Response, abort, render_template, request
 from appliance.errors import ControlError
 from webui.areas.calls import AREA
 from webui.areas.calls.ladder import ladder, talk_after
-from webui.areas.calls.sound import pictures, score, told, ways
+from webui.areas.calls.sound import pictures, score, stretch, told, ways
 from webui.areas.calls.words import DIRECTIONS, length, outcome, party, people
 from webui.engine import engine
 from webui.i18n import gettext
@@ -50,7 +50,7 @@ def call(session: str) -> str:
     return render_template(
         "calls/call.html", record=record, up=up, lost=lost, whole=whole, rungs=whole.rungs[first : first + MESSAGES], first=first, shown=shown,
         left_out=left_out, message=messages[shown] if messages else None, step=MESSAGES, directions=DIRECTIONS, known=people(), outcome=outcome, length=length,
-        party=party, name=_name, sound=heard["sound"], ways=ways, told=told, score=score, talk_after=talk_after(messages),
+        party=party, name=_name, sound=heard["sound"], ways=ways, told=told, score=score, stretch=stretch, talk_after=talk_after(messages),
         pictures=pictures(heard["sound"], heard["step_s"], heard["course"]), session=session,
         flow=_flow(record),
     )  # fmt: skip
@@ -69,9 +69,10 @@ def messages(session: str) -> Response:
 
 
 def _flow(record: Mapping[str, Any] | None) -> str:
-    """The flow of the site that the call began in, "" for none that is still there."""
-    first = next((step for step in (record or {}).get("path", ()) if step.startswith("flow ")), "").removeprefix("flow ").split(" ")[0]
-    return first if first in place().kind("flows") else ""
+    """The last flow the call came to that is still there, "" for none."""
+    path = record["path"] if record is not None else ()
+    named = [match[1] for line in path if (match := re.search(r"(?:^|: )flow ([a-z0-9-]+)(?: as \S+)?$", line))]
+    return next((flow for flow in reversed(named) if flow in place().kind("flows")), "")
 
 
 def _number(name: str, most: int, otherwise: int = 0) -> int:

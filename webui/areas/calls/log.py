@@ -40,7 +40,7 @@ def index() -> str:
         lost = None
     except ControlError as error:
         if late(error):
-            return later(gettext("Calls"), "calls")
+            return later(gettext("Calls"), "calls", "areas.css")
         lost = error
     older = url_for("calls.index", **_kept(wanted), before=rows[ROWS - 1]["serial"]) if len(rows) > ROWS else ""
     return render_template(

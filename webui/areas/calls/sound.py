@@ -16,7 +16,8 @@ FAIR, POOR = 3.6, 2.6
 WIDTH, HEIGHT = 300.0, 56.0
 LEAST_PERCENT, LEAST_MS = 5.0, 40.0
 """The pictures reach so high at least: a trifle must not look like a mountain."""
-UNITS = {"one-way": _l("No sound one way"), "loss": _l("Sound is lost"), "jitter": _l("Sound comes unevenly"), "delay": _l("Sound comes late")}
+WORTH = 2.0
+"""Per cent lost and jitter in 10 ms, together: a clean way has no picture, but where all are clean the worst one has."""
 _BOX = "the box"
 
 
@@ -101,6 +102,17 @@ def ways(sound: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
+def stretch(sound: Mapping[str, Any], side: Mapping[str, Any]) -> tuple[str, bool]:
+    """What the ladder says of the sound between a side and the box, and whether it is poor."""
+    if any(f["code"] == "one-way" and f["side"] == side["side"] for f in sound["findings"]):
+        return gettext("Nothing came from %(who)s", who=side["name"] or gettext("unknown")), True
+    worst = min((way["score"] for way in (side["sends"], side["gets"]) if way["score"] is not None), default=None)
+    lost = max(way["lost_percent"] or 0.0 for way in (side["sends"], side["gets"]))
+    if worst is None:
+        return gettext("Sound, too short to judge"), False
+    return gettext("Sound %(score)s, %(lost)s %% lost", score=f"{worst:.1f}", lost=f"{lost:.1f}"), worst < FAIR or lost >= 2.0
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """Loss (an area) and jitter (a line) of one way by time. Paths for a box of WIDTH by HEIGHT; `marks`: places and words of the axis."""
@@ -130,7 +142,8 @@ def pictures(sound: Mapping[str, Any] | None, step_s: float, course: Sequence[Ma
                     Picture(name, label, _area(lost, max(most, LEAST_PERCENT)), _line(jitter, max(shaken, LEAST_MS)), _marks(len(lost), step_s)),
                 )
             )
-    return [picture for _, picture in sorted(found, key=lambda each: -each[0])]
+    found.sort(key=lambda each: -each[0])
+    return [picture for badness, picture in found if badness >= WORTH] or [picture for _, picture in found[:1]]
 
 
 def _points(values: Sequence[float | None], most: float) -> list[tuple[float, float]]:
