@@ -292,3 +292,30 @@ def test_a_session_that_ends_meanwhile_keeps_what_was_typed_if_not_the_file(page
     shown = pages.get(back)
     assert shown.status == 200
     assert shown.field("name") == name
+
+
+def test_a_session_that_ends_keeps_every_line_of_a_schedule(pages: Pages) -> None:
+    before = pages.hidden("/flows/schedules/desk")
+    pages.expire_session()
+    form = hours_form((["mon", "sun"], "7:15", "16"), (["sat"], "10", "11"), holidays=({"day": "2026-12-24", "name": "Eve"},))
+    answer = pages.post("/flows/schedules/desk", {**form, **before})
+    shown = pages.get(pages.post(answer.headers["Location"], {"user": DANA, "password": PASSWORD}).headers["Location"])
+    assert "What you typed is kept." in shown.words
+    assert shown.text.count(" checked") == 3
+    assert shown.field("periods:0:start") == "7:15"
+    assert shown.field("holidays:0:name") == "Eve"
+    assert not pages.editor().pending()
+
+
+def test_two_who_change_the_same_hours_choose_between_them(pages: Pages) -> None:
+    mine = pages.hidden("/flows/schedules/desk")
+    pages.editor().set("schedules.desk.periods", [{"days": ["mon"], "start": "10:00", "end": "11:00"}])
+    form = hours_form((WEEKDAYS, "7", "8"), name="Front desk")
+    shown = pages.post("/flows/schedules/desk", {**form, **mine})
+    assert "Somebody changed this while you had it open." in shown.words
+    assert "Yours: Mon-Fri 07:00-08:00 Theirs: Mon 10:00-11:00" in shown.words
+    assert pages.editor().show("schedules.desk.periods").value[0]["start"] == "10:00"
+    again = {**form, "csrf": mine["csrf"], "version": shown.field("version")}
+    assert pages.post("/flows/schedules/desk", {**again, "pick:periods": "theirs"}).status == 303
+    assert pages.editor().show("schedules.desk.periods").value[0]["start"] == "10:00"
+    assert pages.editor().show("schedules.desk.holidays").value == [], "what only one of the two changed is taken over"
