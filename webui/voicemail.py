@@ -144,7 +144,7 @@ def told(row: Row) -> str:
 
 
 def _messages(key: str) -> list[Row]:
-    found: list[Row] = engine().call("voicemail.list", timeout_s=ANSWER_S, mailbox=key)["messages"]
+    found: list[Row] = engine().ask("voicemail.list", ANSWER_S, mailbox=key)["messages"]
     return found
 
 
@@ -163,7 +163,7 @@ def _name(box: str) -> str:
 # ---- sound -------------------------------------------------------------------------------------------------------
 
 
-def _stream(method: str, name: str, **named: str) -> Response:
+def _stream(method: str, name: str, **named: Any) -> Response:
     """A WAV file that the engine gives in pieces, or the range of it that was asked for (RFC 9110 section 14): players jump, and some play nothing else.
 
     With the parameter `save` it is saved under `name`.

@@ -23,6 +23,7 @@ def new_box(tmp_path_factory):
 def full_box(tmp_path_factory):
     with Web(tmp_path_factory.mktemp("full"), office(60), engine=True) as web:
         web.editor("dana").set("users.user-203.name", "Priya Raman")
+        web.editor("dana").set("mailboxes.priya", {"name": "Priya Raman", "owner": "user-203", "extension": "601"})
         yield web
 
 

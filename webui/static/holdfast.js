@@ -51,7 +51,7 @@ for(const other of document.querySelectorAll('audio'))if(other!==p)other.pause()
 if(!url)return;
 const a=await ask(url,{method:'POST',body:new URLSearchParams({to:'heard'})});
 if(!a.ok)return say(await a.text());
-delete p.dataset.heard;p.closest('tr').querySelector('[data-state]').innerHTML=await a.text()},true);
+delete p.dataset.heard;p.closest('li').querySelector('[data-state]').innerHTML=await a.text()},true);
 
 /* parts that take a while come after the page */
 $$('[data-load]').forEach(async d=>{try{const a=await ask(d.dataset.load);if(a.ok){d.innerHTML=await a.text();d.removeAttribute('data-load');vars(d);if(location.hash)document.getElementById(location.hash.slice(1))?.scrollIntoView()}else d.textContent=await a.text()}catch{d.textContent='…'}});

@@ -109,7 +109,7 @@ def test_a_greeting_is_brought_played_and_removed(web: Web, dana: Visitor, tmp_p
     assert bring("hello.mp3", sound.read_bytes()).status_code == 303
     assert web.box.rpc("voicemail.greeting", mailbox="one")["kind"] == "own"
     assert raw(dana, f"{BOX}/greeting.wav", Range="bytes=0-3").content == b"RIFF"
-    assert "Callers hear a greeting of its own" in dana.get(BOX).text
+    assert "Callers hear the greeting of this box" in dana.get(BOX).text
     assert dana.post(f"{BOX}/greeting/remove", {}, page=BOX).status == 303
     assert web.box.rpc("voicemail.greeting", mailbox="one")["kind"] == "spoken"
 

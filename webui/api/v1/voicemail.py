@@ -51,7 +51,7 @@ def audio(ask: Ask, id: str) -> Response:
     return _file("voicemail.read", f"{_id(id)}.wav", id=_id(id))
 
 
-def _file(method: str, name: str, **named: str) -> Response:
+def _file(method: str, name: str, **named: Any) -> Response:
     """The WAV file that `method` gives in pieces."""
     source = engine()
     first = source.call(method, **named, offset=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 from flask import redirect, render_template, request, url_for
@@ -14,9 +15,11 @@ from appliance.site.paths import find, version_of
 from webui.areas.me import AREA, mine
 from webui.areas.people.forwarding import LISTS, ForwardingForm, told
 from webui.engine import engine
+from webui.forms import Field
 from webui.forms.form import friendly
 from webui.guard import current
 from webui.i18n import gettext, lazy_gettext, sort_key
+from webui.i18n import lazy_gettext as _l
 from webui.place import place
 from webui.saved import toast
 
@@ -27,8 +30,19 @@ ACTIVATE_S = 10.0
 AREA.tab("forwarding", lazy_gettext("Forwarding"), 20)
 
 
+_HELP = {
+    "forwarding.no_answer": _l("After your phones rang in vain."),
+    "forwarding.busy": _l("When you are on a call, or decline one."),
+    "forwarding.follow_me": _l("Where calls go at once while follow me is on."),
+    "forwarding.follow_me_on": _l("Your phones do not ring, and the other two lists do not count."),
+    "forwarding.voicemail": _l("Callers can leave you a message when nobody answers."),
+}  # fmt: skip
+
+
 class OwnForwarding(ForwardingForm):
     """Over what is in force, not over the candidate: what an administrator has not applied is not his."""
+
+    fields = tuple(replace(field, help=_HELP[field.name]) for field in ForwardingForm.fields if isinstance(field, Field))
 
     @classmethod
     def own(cls) -> Self:

@@ -50,10 +50,11 @@ def pin(key: str) -> Response | tuple[str, int]:
 
 
 @live("me.phones", ("user",))
-def own(state: State) -> Mapping[str, Markup]:
+def own(state: State) -> Mapping[str, Markup | str]:
     """Whether each of one's own phones can be rung."""
-    devices = mine.devices()
-    return {key: word for key, word in states(state).items() if key in devices}
+    devices, all_of_them = mine.devices(), states(state)
+    assert isinstance(all_of_them, Mapping)
+    return {key: word for key, word in all_of_them.items() if key in devices}
 
 
 def _page(faults: Mapping[str, str]) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from appliance.errors import Problem
 from webui.areas.people import AREA
 from webui.areas.people.whom import find_one, labels, offered
-from webui.forms import Field, Form, Phone, Switch
+from webui.forms import Field, Form, Phone, Section, Switch
 from webui.forms.fields import Unfit
 from webui.forms.form import Bound
 from webui.i18n import gettext
@@ -79,7 +79,7 @@ class ForwardingForm(Form):
     """Three lists, and where they end."""
 
     kind = "users"
-    fields = (
+    fields: ClassVar[Sequence[Field | Section]] = (
         *LISTS,
         Switch(name="forwarding.follow_me_on", label=_l("Follow me is on"), help=_l("The own phones do not ring, and the other two lists do not count.")),
         Switch(name="forwarding.voicemail", label=_l("Voicemail at the end"), on=True, help=_l("Where this person has a voicemail box.")),
