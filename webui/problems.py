@@ -77,6 +77,9 @@ def _refused(error: HTTPException) -> Any:
         case 413, _:
             drain()
             title, why = gettext("This is too large"), gettext("Nothing was changed.")
+            if request.mimetype == "multipart/form-data":
+                most = (request.max_content_length or 0) // (1024 * 1024)
+                cure = gettext("At most %(n)d MB can be sent at once. Go back and choose a smaller file.", n=most)
         case _:
             title, why = gettext("This cannot be done"), gettext("Nothing was changed.")
     return _page(code, title, why, cure)

@@ -278,6 +278,7 @@ def test_more_than_a_request_may_have_is_refused_clearly(pages: Pages, tmp_path:
     shown = send(pages, "/flows/recordings/new", "Huge", ("huge.wav", b"RIFF" + bytes(65 * 1024 * 1024)))
     assert shown.status == 413
     assert "This is too large" in shown.words
+    assert "At most 64 MB can be sent at once." in shown.words
     assert not pages.editor().pending()
 
 
