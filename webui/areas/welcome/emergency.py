@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -59,10 +60,16 @@ def step() -> Response | str:
     trunks = [(key, str(held.get("name") or key), held.get("emergency_armed") is True) for key, held in place().kind("trunks").items()]
     rooms = [(key, str(held.get("name") or key), address(held)) for key, held in place().kind("locations").items()]
     return page(
-        "emergency", room=room, told=told, phones=listing(sorted(phones, key=lambda each: sort_key(each.name)), ROWS), rooms=rooms,
+        "emergency", room=room, told=told, phones=listing(sorted(phones, key=_order), ROWS), rooms=rooms,
         offered=[("", gettext("Only the building")), *named("locations")], trunks=trunks, number=emergency_number(),
         example=AddressPart.of_site().example,
     )  # fmt: skip
+
+
+def _order(phone: Phone) -> tuple[int, Any]:
+    """By extension, the shorter ones first, as everywhere."""
+    number = phone.name.partition(" ")[0]
+    return len(number) if number.isdigit() else 99, sort_key(phone.name)
 
 
 @AREA.post("/emergency/rooms")
