@@ -256,6 +256,22 @@ def test_what_would_become_of_a_call(api: Api) -> None:
         assert api.post("/simulations", wrong).status_code == 422
 
 
+def test_flows_and_drafts_of_them_are_outlined_and_tried(api: Api) -> None:
+    found = api.ok("GET", "/flow-kinds")
+    assert {"dial", "prompt"} <= {each["type"] for each in found["kinds"]}
+    assert {each["id"] for each in found["starters"]} == {"empty", "ring", "hours", "menu"}
+    assert api.ok("POST", "/flow-outlines", {"flow": "house"})["steps"][0]["exits"][0]["state"] == "leads"
+    draft = next(each["flow"] for each in found["starters"] if each["id"] == "ring")
+    outlined = api.ok("POST", "/flow-outlines", {"flow": "new", "drafts": {"new": draft}})
+    assert [problem["path"] for step in outlined["steps"] for problem in step["problems"]] == ["flows.new.steps.ring.settings.targets"]
+    draft["steps"]["ring"]["settings"] = {"targets": [{"user": "user-202"}]}
+    tried = api.ok("POST", "/simulations", {"flow": "new", "drafts": {"new": draft}})
+    assert (tried["visits"][0]["step"], tried["how"]) == ("ring", "answered")
+    refused(api.post("/flow-outlines", {"flow": "new"}), 404, "not-found")  # nothing was saved
+    refused(api.post("/simulations", {"flow": "new"}), 404, "not-found")
+    refused(api.post("/flow-outlines", {"flow": "new", "drafts": {"new": {"steps": 5}}}), 422, "document")
+
+
 def test_the_box_describes_its_api(web: Web) -> None:
     with httpx.Client(base_url=web.url(), verify=TLS) as anybody:
         described: dict[str, Any] = anybody.get("/api/v1/openapi.json").json()

@@ -126,11 +126,19 @@ def test_a_list_of_words() -> None:
 
 def test_the_way_of_a_call_is_read_off_its_record(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "kinds", dict)
-    lines = ["flow main", "menu: 1 -> say", "transferred to 1004", "gone: next -> end", "say: flow other as user-201", "end", "trunk acme failed: 503"]
+    lines = [
+        "flow main",
+        "menu: 1 -> say",
+        "transferred to 1004",
+        "gone: next -> end",
+        "say: flow main as user-201",
+        "say: next -> end",
+        "trunk acme failed: 503",
+    ]
     with app.test_request_context():
         way = path_of(lines)
     assert [(taken.flow, taken.step, taken.exit, taken.known) for taken in way] == [
-        ("main", "menu", "1", True), ("main", "gone", "next", False), ("main", "say", "", True)
+        ("main", "menu", "1", True), ("main", "gone", "next", False), ("main", "say", "", True), ("main", "say", "next", True), ("main", "end", "", True)
     ]  # fmt: skip
 
 

@@ -113,8 +113,8 @@ def replayed(session: str) -> Trial:
 
 
 def path_of(lines: list[str]) -> tuple[Taken, ...]:
-    """The steps among the notes of a call record."""
-    flow, way = "", list[Taken]()
+    """The steps among the notes of a call record, and the one it was in when the caller hung up."""
+    flow, to, way = "", "", list[Taken]()
     for line in lines:
         if line.startswith("flow ") and " " not in line[5:]:
             flow = line[5:]
@@ -122,11 +122,17 @@ def path_of(lines: list[str]) -> tuple[Taken, ...]:
         match = _LINE.fullmatch(line)
         if match is None or not flow or (match["flow"] is None and match["exit"] is None and not _there(flow, match["step"])):
             continue
-        there = _there(flow, match["step"])
-        title = word(kinds().get(str(_steps(flow).get(match["step"], {}).get("type")), {}).get("title", match["step"])) if there else match["step"]
-        way.append(Taken(len(way) + 1, flow, match["step"], title, match["exit"] or "", (), there))
-        flow = match["flow"] or flow
+        way.append(_taken(len(way) + 1, flow, match["step"], match["exit"] or ""))
+        flow, to = match["flow"] or flow, match["to"] or ""
+    if to and _there(flow, to):
+        way.append(_taken(len(way) + 1, flow, to, ""))
     return tuple(way)
+
+
+def _taken(number: int, flow: str, step: str, exit: str) -> Taken:
+    there = _there(flow, step)
+    title = word(kinds().get(str(_steps(flow)[step].get("type")), {}).get("title", step)) if there else step
+    return Taken(number, flow, step, title, exit, (), there)
 
 
 def recent(key: str) -> tuple[list[Mapping[str, Any]], str]:
