@@ -1,4 +1,4 @@
-"""Settings: the history of the site and bringing a revision back."""
+"""Settings: the history of the site and bringing a revision back; tokens; a backup out, and in again as far as the last question."""
 
 import pytest
 from playwright.sync_api import expect
@@ -10,7 +10,7 @@ NAME = "Priya <b>Raman</b>"
 
 
 def _fine(page):
-    for scheme, width in (("light", 1280), ("dark", 1280), ("light", 360)):
+    for scheme, width in (("light", 1280), ("dark", 1280), ("light", 768), ("light", 360)):
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 800})
         assert violations(page) == []
@@ -91,3 +91,34 @@ def test_tokens_are_for_administrators(web):
     visitor.sign_in(INSTALLER)
     assert visitor.get("/settings/tokens").status == 403
     assert "API tokens" not in visitor.get("/settings/").text
+
+
+@pytest.mark.timeout(120)
+def test_a_backup_goes_out_and_comes_back_as_far_as_the_last_question(web, signed_in, tmp_path):
+    page, words = signed_in, "seven blue herons fly"
+    page.goto(web.url("/settings/backup"))
+    page.get_by_label("Passphrase for the file", exact=True).fill(words)
+    page.get_by_label("The same again", exact=True).fill(words)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Make and download").click()
+    download.value.save_as(tmp_path / "it.holdfast")
+    expect(page.get_by_text("The backup is made")).to_be_visible()  # the page is still there, and tells
+    # What is wrong is said at its field, on the page as it is.
+    page.get_by_label("Backup file").set_input_files({"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear Dana"})
+    page.get_by_role("button", name="Send and check").click()
+    expect(page.locator("#file-e")).to_contain_text("not a file that Holdfast sealed")
+    expect(page.get_by_label("Backup file")).to_be_focused()
+    _fine(page)
+    page.get_by_label("Backup file").set_input_files(tmp_path / "it.holdfast")
+    page.get_by_label("Its passphrase", exact=True).fill("eight green herons")
+    page.get_by_role("button", name="Send and check").click()
+    expect(page.locator("#opens-e")).to_contain_text("The passphrase is wrong")
+    page.get_by_label("Its passphrase", exact=True).fill(words)
+    page.get_by_role("button", name="Check it").click()
+    expect(page.get_by_text("The backup of Tidewater Family Clinic, revision 1")).to_be_visible()
+    _fine(page)
+    page.get_by_label("To go on, type").fill("yes")
+    page.get_by_role("button", name="Restore and restart").click()
+    expect(page.locator("#confirm-restore-e")).to_contain_text("Nothing was changed")
+    page.get_by_role("button", name="Do not restore").click()
+    expect(page.get_by_text("The file is deleted from the box")).to_be_visible()

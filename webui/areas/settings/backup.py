@@ -65,11 +65,11 @@ def making(_: State) -> Markup:
         label = gettext("Progress of the backup")
         return Markup('<progress aria-label="{}" max="{}" value="{}"></progress><p class="sub">{}</p>').format(label, made.total or 1, made.done, words)
     if made.state == "done":
-        words = gettext("The backup is made. Keep the file and its passphrase in two places: without the passphrase nobody can open it.")
-        return Markup('<p role="status">{}</p>').format(st("ok", words))
+        words = gettext("Keep the file and its passphrase in two places: without the passphrase nobody can open it.")
+        return Markup('<p role="status">{} {}</p>').format(st("ok", gettext("The backup is made.")), words)
     if made.state == "failed":
-        words = gettext("The last backup was not finished; what arrived of it cannot be used. %(why)s", why=made.sentence)
-        return Markup('<p role="alert">{}</p>').format(st("bad", words))
+        words = gettext("What arrived of it cannot be used. %(why)s", why=made.sentence)
+        return Markup('<p role="alert">{} {}</p>').format(st("bad", gettext("The last backup was not finished.")), words)
     return Markup("")
 
 

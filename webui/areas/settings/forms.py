@@ -104,7 +104,7 @@ class SiteForm(Form):
         Text(name="name", label=_l("Name of the site"), help=_l("Stands on top of every page and on phones."),
              attributes={"autocomplete": "off", "maxlength": "80"}),
         Phone(name="main_number", label=_l("Main number"), optional=True,
-              help=_l("With country code. Shown to people who are called, and what 911 calls back.")),
+              help=_l("With country code. Shown to people who are called; emergency services call it back.")),
         Section(_l("Where it is")),
         Select(name="country", label=_l("Country"), options=_countries, initial="US",
                help=_l("Decides how numbers are dialled, and which are emergency numbers.")),
