@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import sideways, sign_in, violations
 from tests.support.pjphone import PjPhone
 from tests.support.sites import secret
-from tests.support.web import office
+from tests.support.web import Visitor, office
 
 
 def _fine(page):
@@ -45,3 +45,30 @@ def test_without_an_engine_it_says_that_this_is_what_is_wrong(web, signed_in):
     signed_in.goto(web.url("/diag/"))
     expect(signed_in.get_by_text("Nothing rings until it is back.")).to_be_visible()
     assert violations(signed_in) == []
+
+
+def test_the_log_is_followed_as_it_grows(web, signed_in):
+    signed_in.goto(web.url("/diag/logs"))
+    expect(signed_in.get_by_role("row", name="signed in from")).to_have_count(1)
+    signed_in.get_by_role("switch", name="Follow").check()
+    Visitor(web).sign_in()
+    expect(signed_in.get_by_role("row", name="signed in from")).to_have_count(2)
+    _fine(signed_in)
+    signed_in.get_by_label("Level").select_option("error")
+    expect(signed_in.get_by_text("No line matches.")).to_be_visible()
+
+
+def test_the_machine_is_shown_live(make_web, page):
+    web = make_web(office(2), engine=True)
+    sign_in(page, web)
+    page.goto(web.url("/diag/health"))
+    expect(page.locator("li", has_text="Data folder")).to_contain_text("can be written")
+    (web.data / "tls" / "other.crt").write_text("no certificate")
+    expect(page.get_by_text("The certificate of other.crt cannot be read.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Something is broken")).to_be_visible()
+    _fine(page)
+    (web.data / "tls" / "other.crt").unlink()
+    expect(page.get_by_text("other.crt")).to_have_count(0, timeout=30_000)
+    page.goto(web.url("/diag/system"))
+    expect(page.get_by_role("row", name="Phone engine")).to_be_visible()
+    _fine(page)

@@ -26,11 +26,12 @@ class Box:
         self.live = LiveCalls()
         self.context = SimpleNamespace(live=self.live)
         self.again = asyncio.Event()
+        self.whole = False
         for each in calls:
             self.live.add(each)
 
-    async def asked(self, force: bool = False) -> Any:
-        return await restart.restart(self, {"reason": "a test", "force": force}, Peer(1, 0, 0, "admin"))  # type: ignore[arg-type]
+    async def asked(self, force: bool = False, whole: bool = False) -> Any:
+        return await restart.restart(self, {"reason": "a test", "force": force, "whole": whole}, Peer(1, 0, 0, "admin"))  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +54,11 @@ def test_ordinary_calls_are_counted_and_end() -> None:
         assert await box.asked() == {"calls": 2}
         assert not box.again.is_set()  # the answer leaves first
         assert await restarts(box)
+        assert not box.whole
+        await box.asked(whole=True)
+        box.again.clear()
+        assert await restarts(box)
+        assert box.whole
 
     asyncio.run(run())
 

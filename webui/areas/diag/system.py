@@ -63,7 +63,9 @@ def restart() -> Response | str:
         return redirect(url_for("diag.system"), 303)
     log.warning("%s restarts %s", current().id, "everything" if whole else "the engine")
     ended = ngettext("One call ends.", "%(num)d calls end.", said["calls"]) if said["calls"] else gettext("No call was up.")
-    toast(f"{gettext('Everything restarts now; this page is back within a minute.') if whole else gettext('The phone engine restarts now.')} {ended}")
+    if whole:  # these pages end with it: there is nothing to be sent on to yet
+        return render_template("diag/restarting.html", ended=ended)
+    toast(f"{gettext('The phone engine restarts now.')} {ended}")
     return redirect(url_for("diag.system"), 303)
 
 
