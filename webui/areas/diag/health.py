@@ -10,8 +10,9 @@ from typing import Any
 from flask import render_template, url_for
 from markupsafe import Markup
 
+from webui.areas import Badge
 from webui.areas.diag import AREA
-from webui.engine import State
+from webui.engine import State, engine
 from webui.guard import may_see
 from webui.i18n import gettext, lazy_gettext
 from webui.live import live, st
@@ -77,6 +78,13 @@ def level(state: State) -> Markup:
             return st("bad", gettext("Something is broken"), "soft")
         case _:
             return st("off", gettext("Nothing is known yet"))
+
+
+@AREA.badged
+def broken() -> Badge | None:
+    """What is broken of the machine."""
+    count = sum(check["level"] == "bad" for check in engine().state.status.get("health", {}).get("problems", ()))
+    return Badge(count) if count else None
 
 
 def name_of(check: str) -> str:
