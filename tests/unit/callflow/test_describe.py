@@ -18,6 +18,7 @@ from appliance.errors import NotFound
 from appliance.site.model.flows import Flow, Step
 from appliance.site.sentences import Names
 from appliance.worker.kinds import kinds as kinds_job
+from appliance.worker.kinds import words
 from appliance.worker.outline import outline
 from appliance.worker.simulate import simulate
 from tests.support.sites import make_site
@@ -152,3 +153,9 @@ def test_the_job_lists_kinds_and_starters() -> None:
     found = kinds_job({})
     assert {each["type"] for each in found["kinds"]} == set(kinds())
     assert [each["id"] for each in found["starters"]] == ["empty", "ring", "hours", "menu"]
+
+
+def test_what_people_read_of_steps_is_there_for_translators() -> None:
+    found = {text for _, _, text, _ in words()}
+    assert {"Voicemail", "Rings for", "nobody reachable", "Leave a message", "Whom", "Ring, then voicemail"} <= found
+    assert all(found)
