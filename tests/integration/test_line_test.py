@@ -63,7 +63,7 @@ def test_a_test_call_over_a_trunk(box: Maker, carrier: Maker, tmp_path: Path) ->
     call.hangup()
     done = _over(home)
     assert (done["state"], done["heard"], done["cause"], done["code"]) == ("ended", True, "", 200)
-    [record] = home.rpc("calls.history", limit=5)["calls"]
+    [record] = wait_until(lambda: home.rpc("calls.history", limit=5)["calls"], 5.0, "the test call in the history")
     assert (record["trunk"], record["outcome"], record["to_number"], record["path"]) == ("good", "answered", MOBILE, ["Test call of the line"])
 
     for script, words in (
