@@ -68,7 +68,7 @@ def _not_a_number(to: str) -> str:
     return "" if number(to) else gettext("Type an extension, or a number as it is dialled here.")
 
 
-def _done(method: str, **params: str) -> str:
+def _done(method: str, **params: Any) -> str:
     """Have the engine do it; why it does not, or ""."""
     try:
         engine().call(method, **params)
