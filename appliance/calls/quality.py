@@ -15,7 +15,7 @@ LOSS, JITTER_MS, ONE_WAY_MS = 0.02, 40.0, 250.0
 """From here on a way is named as what is wrong. One way: G.114 has 150 ms as good and 400 as the limit."""
 NOTHING_S, SILENCE_S = 3.0, 10.0
 """Who never sent a packet is silent after the first, who stopped to send after the second: some phones send nothing while they are muted."""
-GAP_S = 5.0
+HOLE_S = 5.0
 """Packets that are missing for so long in the middle of a call: nothing was heard meanwhile."""
 FEW = 50
 """Packets, one second: with fewer nothing is judged."""
@@ -31,7 +31,7 @@ class Side:
     name: str
     line: bool
     codec: str
-    leg: LegId = LegId("")
+    leg: LegId
     stats: MediaStats = _NOTHING
 
     def with_stats(self, stats: MediaStats) -> Side:
@@ -115,8 +115,8 @@ def judge(sides: Sequence[Side]) -> Quality | None:
 def silence_s(stats: MediaStats) -> float:
     """How long nothing came that should have; 0 where nothing is amiss."""
     if stats.silent_s >= (SILENCE_S if stats.rx_packets else NOTHING_S):
-        return max(stats.silent_s, stats.gap_s)
-    return stats.gap_s if stats.gap_s >= GAP_S else 0.0
+        return max(stats.silent_s, stats.hole_s)
+    return stats.hole_s if stats.hole_s >= HOLE_S else 0.0
 
 
 def sent_lost(stats: MediaStats) -> float:

@@ -193,7 +193,8 @@ class MediaStats:
     """Counters of one leg's audio since it began. `rx`: from the far end, as we count; `tx`: to it, as it reports by RTCP (`reported` False: it never did).
 
     `rx_lost` packets are missing, in `rx_bursts` places. Of the first `tx_of` packets to it `tx_lost` did not arrive; `tx_gaps` more were missing before they
-    came to us. `rtt_ms` 0: not known. `gap_s`: the longest time without a packet of the far end, `silent_s`: the present one; not while one side holds.
+    came to us. `rtt_ms` 0: not known. `gap_s`: the longest time without a packet of the far end, `hole_s`: the longest in which packets were missing (not
+    merely late, or held back by a phone that is muted), `silent_s`: the present one; none of it while one side holds.
     """
 
     codec: str
@@ -210,6 +211,7 @@ class MediaStats:
     tx_gaps: int = 0
     reported: bool = False
     gap_s: float = 0.0
+    hole_s: float = 0.0
     silent_s: float = 0.0
 
 

@@ -47,5 +47,5 @@ def _stats(q: ffi.CData, codec: str) -> MediaStats:
     return MediaStats(
         codec=codec, rx_packets=q.rx, rx_lost=q.rx_lost, rx_jitter_ms=q.rx_jitter_ms, tx_packets=q.tx, tx_lost=max(0, q.tx_lost - q.tx_gaps),
         tx_jitter_ms=q.tx_jitter_ms, rtt_ms=q.rtt_ms, forwarded=bool(q.forwarded), rx_bursts=q.rx_bursts, tx_of=q.tx_of, tx_gaps=q.tx_gaps,
-        reported=bool(q.reported), gap_s=q.gap_s, silent_s=q.silent_s,
+        reported=bool(q.reported), gap_s=q.gap_s, hole_s=q.hole_s, silent_s=q.silent_s,
     )  # fmt: skip

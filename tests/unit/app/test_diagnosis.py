@@ -1,5 +1,7 @@
 """What is wrong? Each cause is named with its cure."""
 
+import json
+
 import pytest
 
 from appliance.app.diagnosis import diagnose
@@ -94,6 +96,17 @@ def test_dialling_without_a_flow_names_who_and_the_cure():
     (found,) = _findings(there=ALL, calls=calls)
     assert found["cause"] == "201 dialled 5550188, but no flow is set for User 201"
     assert found["cure"] == "Choose a flow for User 201 under People"
+
+
+def test_calls_that_sounded_bad_are_one_finding_for_each_fault_of_a_side():
+    fault = {"code": "loss", "listener": "202", "speaker": "201 Ann", "side": "caller", "line": False, "value": 6.0, "cause": "202 lost 6 %", "cure": "Swap it"}
+    sound = json.dumps({"score": 3.1, "bad": True, "sides": [{"side": "caller", "name": "201 Ann"}, {"side": "called", "name": "202"}], "findings": [fault]})
+    calls = [call(f"s{n}", outcome="answered", started_unix_s=WALL - 60 * n, bad_sound=True, sound=sound) for n in (1, 2)]
+    calls.append(call("s3", outcome="answered", started_unix_s=WALL - 200_000, bad_sound=True, sound=sound))
+    calls.append(call("s4", outcome="answered", started_unix_s=WALL - 60, bad_sound=True, sound="{"))
+    (found,) = _findings(there=ALL, calls=calls)
+    assert (found["code"], found["username"], found["times"], found["call"]) == ("loss", "201 Ann", 2, "s1")
+    assert (found["cause"], found["cure"]) == ("202 lost 6 %", "Swap it")
 
 
 def test_a_text_to_an_emergency_number_is_told():

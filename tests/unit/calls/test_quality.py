@@ -76,7 +76,7 @@ def test_one_way_audio_has_its_name_its_seconds_and_a_cure():
     ("fields", "silent"),
     [
         ({"rx_packets": 0, "silent_s": 2.0}, False), ({"rx_packets": 0, "silent_s": 3.5}, True), ({"silent_s": 9.0}, False), ({"silent_s": 10.5}, True),
-        ({"gap_s": 4.0}, False), ({"gap_s": 6.0}, True),
+        ({"hole_s": 4.0}, False), ({"hole_s": 6.0}, True), ({"gap_s": 60.0}, False),
     ],
 )  # fmt: skip
 def test_when_silence_counts(fields, silent):

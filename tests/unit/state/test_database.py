@@ -200,6 +200,7 @@ def test_a_database_of_the_first_release_is_brought_up_with_its_rows(of_version_
     (record,) = CallsRepository(engine).recent()
     assert (record.serial, record.session, record.trunk, record.talk_s) == (7, "s1", "acme", 1.0)
     assert (record.dialled, record.user, record.path) == ("", "", ())
+    assert (record.score, record.bad_sound, record.sound) == (None, None, "")  # not measured
     CallsRepository(engine).append(call("s2", path=("a",)))
     assert [record.serial for record in CallsRepository(engine).recent()] == [8, 7]
     assert [one.device for one in BindingsRepository(engine).load()] == ["phone-1"]

@@ -107,14 +107,16 @@ def test_call_records_by_page_newest_first(engine: Engine) -> None:
         (Wanted(direction="out"), ["s2"]),
         (Wanted(outcome="answered"), ["s2"]), (Wanted(outcome="unanswered"), ["s3", "s1"]), (Wanted(outcome="busy", search="0188"), ["s1"]),
         (Wanted(session="s3"), ["s3"]), (Wanted(session="s9"), []),
+        (Wanted(bad_sound=True), ["s2"]), (Wanted(since_unix_s=1_700_000_100.0), ["s3"]), (Wanted(until_unix_s=1_700_000_100.0), ["s2", "s1"]),
         (Wanted(own=Own("dana", ("207",), ())), []), (Wanted(own=Own("dana", ("+15035550188",), ())), ["s2"]),
     ],
 )  # fmt: skip
 def test_call_records_are_found_by_words_direction_outcome_and_id(engine: Engine, wanted: Wanted, found: list[str]) -> None:
     repository = CallsRepository(engine)
     repository.append(call("s1", direction="in", caller="+15035550188", caller_name="Marguerite", outcome="busy"))
-    repository.append(call("s2", direction="out", caller="207", called="+15035550188", outcome="answered"))
-    repository.append(call("s3", direction="internal", caller="201", caller_name="50% off", outcome="no-answer"))
+    repository.append(call("s2", direction="out", caller="207", called="+15035550188", outcome="answered", bad_sound=True, score=2.9))
+    later = {"started_unix_s": 1_700_000_100.0, "bad_sound": False}
+    repository.append(call("s3", direction="internal", caller="201", caller_name="50% off", outcome="no-answer", **later))
     assert [record.session for record in repository.recent(wanted=wanted)] == found
     assert [record.session for record in repository.recent(before=2, wanted=wanted)] == [session for session in found if session == "s1"]
 

@@ -24,7 +24,7 @@ typedef struct { const char *ctype; const char *headers; const char *body; int l
 typedef struct {                                                       /* see interface.h */
     int call, forwarded, reported;
     unsigned long rx, rx_lost, rx_bursts, tx, tx_lost, tx_of, tx_gaps;
-    double rx_jitter_ms, tx_jitter_ms, rtt_ms, gap_s, silent_s;
+    double rx_jitter_ms, tx_jitter_ms, rtt_ms, gap_s, hole_s, silent_s;
 } hf_quality;
 
 static int hf_on_request(const char *fields, int len);

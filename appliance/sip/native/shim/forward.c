@@ -21,7 +21,7 @@ typedef struct leg {
     unsigned rate, rx_pt, tx_pt, rx_ev, tx_ev, conf_slot;
     int src; pj_uint32_t out_ssrc, src_ssrc; pj_uint16_t dseq, last_seq; pj_uint32_t dts, last_ts; struct timespec last_t; int sent, mark;   /* what we send */
     pj_uint32_t rx_ssrc, rx_ts; pj_uint16_t rx_seq; int rx_any; unsigned long rx_n, rx_lost, rx_bursts, tx_n; double rx_arrival, jitter; unsigned strangers; long long heard_ms;  /* what we get */
-    int two_way, rx_cn; double rx_at, gap;                                /* silences of the far end count while both may speak, and it sends no comfort noise */
+    int two_way, rx_cn; double rx_at, gap, hole;                             /* silences of the far end count while both may speak, and it sends no comfort noise */
     unsigned long tx_gaps;                                                /* packets missing in what we pass on: lost before they came to us */
     int rr_any, rr_raw; long rr_lost; unsigned long rr_sent, rr_gaps; pj_uint32_t rr_jitter, sr_mid; double sr_at, rtt;  /* what the far end reports of what it gets */
     pj_uint32_t dtmf_ts; int dtmf_any;
@@ -68,15 +68,16 @@ static void out_fix(leg *o, pj_uint8_t *p, int src)
 static void count_rx(leg *a, const pj_uint8_t *p)
 {
     pj_uint16_t seq = g16(p + 2); pj_uint32_t ts = g32(p + 4); double arrival = seconds();
-    int paused = a->rx_cn;
+    int whole = 0;
     a->rx_n++;
     if (a->rx_any && g32(p + 8) == a->rx_ssrc) {
         pj_int16_t d = (pj_int16_t)(seq - a->rx_seq);
         if (d > 1 && d < 3000) { a->rx_lost += d - 1; a->rx_bursts++; } else if (d < 0 && d > -100 && a->rx_lost) a->rx_lost--;
         if (d > 0) a->rx_seq = seq;
-        paused |= d == 1;                                                  /* nothing is missing: it was muted, or silence was not sent (RFC 3551 4.1) */
+        whole = d == 1;                                                    /* nothing is missing: late, muted, or silence was not sent (RFC 3551 4.1) */
     } else { a->rx_any = 1; a->rx_ssrc = g32(p + 8); a->rx_seq = seq; a->rx_arrival = 0; }
-    if (a->two_way && !paused && arrival - a->rx_at > a->gap) a->gap = arrival - a->rx_at;
+    if (a->two_way && !a->rx_cn && arrival - a->rx_at > a->gap) a->gap = arrival - a->rx_at;
+    if (a->two_way && !a->rx_cn && !whole && arrival - a->rx_at > a->hole) a->hole = arrival - a->rx_at;
     a->rx_at = arrival; a->rx_cn = (p[1] & 127) == 13;
     if ((p[1] & 127) == a->rx_pt && a->rate) {
         if (a->rx_arrival > 0) {
@@ -273,7 +274,7 @@ static void fill(leg *a, hf_quality *q)
     q->call = a->call; q->forwarded = a->relayed; q->rx = a->rx_n; q->rx_lost = a->rx_lost; q->rx_bursts = a->rx_bursts; q->rx_jitter_ms = a->jitter * 1000;
     q->tx = a->tx_n; q->reported = a->rr_any; q->tx_lost = a->rr_lost; q->tx_of = a->rr_sent; q->tx_gaps = a->rr_gaps;
     q->tx_jitter_ms = a->rate ? 1000.0 * a->rr_jitter / a->rate : 0; q->rtt_ms = a->rtt * 1000;
-    q->gap_s = a->gap;
+    q->gap_s = a->gap; q->hole_s = a->hole;
     if (a->two_way && !a->raw && !a->rx_cn) q->silent_s = seconds() - a->rx_at;
 }
 
@@ -465,7 +466,7 @@ int hf_listen(int speaker, int listener)
 
 static void media_learn(int call) { leg *a = leg_of(call); pjmedia_stream_info si; unsigned ptime; if (a) learn(a, &si, &ptime); }
 /* answered: what was silent while it rang does not count */
-static void media_begins(int call) { leg *a = leg_of(call); if (a) { a->rx_at = seconds(); a->gap = 0; } }
+static void media_begins(int call) { leg *a = leg_of(call); if (a) { a->rx_at = seconds(); a->gap = a->hole = 0; } }
 
 int hf_stats(int call, hf_quality *q)
 {

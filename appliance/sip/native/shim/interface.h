@@ -8,7 +8,7 @@ typedef struct {                                                     /* of one l
     unsigned long rx, rx_lost, rx_bursts;                            /* from the far end: packets, those missing, in how many places */
     unsigned long tx, tx_lost, tx_of, tx_gaps;                       /* to it: packets; missing there as of its report, when so many were sent and so many lacked already */
     double rx_jitter_ms, tx_jitter_ms, rtt_ms;                       /* rtt 0: not known */
-    double gap_s, silent_s;                                          /* longest time without a packet of it, and the present one; 0 while one side holds */
+    double gap_s, hole_s, silent_s;                                  /* longest time without a packet of it; where packets are missing; the present one. Not on hold */
 } hf_quality;
 
 /* hook.c: out-of-dialog requests in front of pjsua */
