@@ -31,8 +31,13 @@ GAP_S = {"status": 0.3, "registrations": 2.0, "calls": 1.0, "notices": 0.3, "hea
 """Each is fetched at most so often: 500 phones that come back at once are a hundred changes a second."""
 _NEEDS = {"Registered": ("registrations", "status"), "Unregistered": ("registrations", "status"), "RegistrationRefused": (), "CallStarted": ("calls", "status"),
           "CallAnswered": ("calls", "status"), "CallEnded": ("calls", "status"), "EmergencyNotice": ("status", "notices"),
-          "HealthChanged": ("health", "status"), "VoicemailChanged": ("messages",), "PhoneAsked": ("phones",), "SiteActivated": ("phones", "status")}  # fmt: skip
-_ASKED: dict[str, tuple[str, dict[str, Any]]] = {"notices": ("emergency.notices", {"limit": 50}), "messages": ("voicemail.counts", {}), "phones": ("phones.list", {})}
+          "HealthChanged": ("health", "status"), "VoicemailChanged": ("messages",),
+          "PhoneAsked": ("phones",), "SiteActivated": ("phones", "status")}  # fmt: skip
+_ASKED: dict[str, tuple[str, dict[str, Any]]] = {
+    "notices": ("emergency.notices", {"limit": 50}),
+    "messages": ("voicemail.counts", {}),
+    "phones": ("phones.list", {}),
+}
 """What is asked by another name, or with parameters."""
 _ANSWER_S = 8.0
 """An engine that is silent for longer hangs, or the machine has no time for it."""

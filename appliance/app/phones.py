@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from appliance.control import shapes
 from appliance.control.server import Peer
 from appliance.errors import NotFound, StateError
+from appliance.events.phones import PhoneAsked
 from appliance.people.phones import Ask, Phones, Verdict
 from appliance.site import files
 from appliance.site.model.people import Device
@@ -36,7 +37,6 @@ REASONS: dict[Verdict, str] = {
     "disagrees": "the request does not come from the MAC address it names",
     "closed": "nobody has let this phone in: enrol it",
     "token": "the address of the settings is not this phone's",
-    "network": "it asks from a network that gets no settings",
 }
 """What a person reads."""
 
@@ -71,6 +71,10 @@ class PhoneDesk:
         while True:
             await asyncio.sleep(SEEN_S)
             await self.keep()
+
+    def tell(self, mac: str, reason: str = "") -> None:
+        """Whoever shows the phones looks again."""
+        self._box.bus.publish(PhoneAsked(time.time(), mac, reason))
 
     async def changed(self) -> None:
         """Something that must not be lost was decided."""
@@ -172,6 +176,8 @@ class PhoneDesk:
                 self.phones.enrolled.add(ask.mac)
             elif verdict != "given" and (before is None or before.verdict != verdict):
                 log.info("phone %s at %s gets nothing: %s", ask.mac, ask.ip, REASONS[verdict])
+            if before is None or before.verdict != verdict or (told is not None and token):
+                self.tell(ask.mac, REASONS[verdict])
             if not enrolled and ask.mac in self.phones.enrolled:
                 await self.changed()  # before the phone has its answer: it must not be locked out by a crash
         return {"phone": told, "family": family, "reason": REASONS[verdict]}
@@ -234,7 +240,8 @@ def phone_methods(desk: PhoneDesk) -> Mapping[str, Callable[[dict[str, Any], Pee
             shown.append(
                 {
                     "mac": seen.mac, "ip": seen.ip, "family": seen.family, "model": seen.model or seen.written, "firmware": seen.firmware,
-                    "protocol": seen.protocol, "device": found[0] if found else "", "reason": REASONS[seen.verdict], "asked": seen.asked,
+                    "protocol": seen.protocol, "device": found[0] if found else "", "verdict": seen.verdict, "reason": REASONS[seen.verdict],
+                    "asked": seen.asked,
                     "seen_s": max(0.0, now - seen.last_unix_s), "enrolled": seen.mac in phones.enrolled, "open_s": max(0.0, window - clock) if window else 0.0,
                     "fetched_unix_s": seen.fetched_unix_s, "current": bool(seen.told) and not desk.behind(seen.mac),
                 }
@@ -248,12 +255,14 @@ def phone_methods(desk: PhoneDesk) -> Mapping[str, Callable[[dict[str, Any], Pee
             raise NotFound(f"{params['mac']} is no MAC address", "twelve hexadecimal digits, as on the phone's label")
         until = phones.open(mac, time.monotonic(), params["minutes"] * 60.0)
         log.warning("uid %d lets %s take settings for %d minutes", peer.uid, mac or "every phone of the site", params["minutes"])
+        desk.tell(mac)
         return {"mac": mac, "open_s": max(0.0, until - time.monotonic())}
 
     async def forget(params: dict[str, Any], peer: Peer) -> shapes.EnrolResult:
         mac = _plain(params["mac"])
         phones.forget(mac)
         log.warning("uid %d forgot phone %s: it must be enrolled anew", peer.uid, mac)
+        desk.tell(mac)
         await desk.changed()
         return {"mac": mac, "open_s": 0.0}
 

@@ -14,7 +14,7 @@ MOST_SEEN = 500
 ENROL_S = 300.0
 """How long a phone may take its settings for the first time after somebody allowed it."""
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-Verdict = Literal["given", "unknown", "off", "disagrees", "closed", "token", "network"]
+Verdict = Literal["given", "unknown", "off", "disagrees", "closed", "token"]
 
 
 @dataclass(frozen=True, slots=True)

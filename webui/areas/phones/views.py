@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 from webui.areas.phones import AREA
 from webui.areas.phones.fleet import contacts_of, devices, name_of
 from webui.areas.phones.forms import DeviceForm
+from webui.areas.phones.settings import ownerless, plain, waiting
 from webui.areas.phones.signin import sign_in
 from webui.engine import engine
 from webui.forms.form import delete
@@ -29,7 +30,7 @@ def index() -> str:
     }
     counts = {name: len(each) for name, each in shown.items()}
     rows = shown.get(request.args.get("show", ""), rows)
-    return render_template("phones/fleet.html", rows=page(rows), counts=counts)
+    return render_template("phones/fleet.html", rows=page(rows), counts=counts, waiting=waiting(engine().state), ownerless=ownerless())
 
 
 @AREA.route("/new", methods=["GET", "POST"])
@@ -38,7 +39,7 @@ def new_device() -> Response | str:
     if form.save():
         return redirect(url_for("phones.device", key=form.path.partition(".")[2]), 303)
     if form.given is None:
-        for name in ("owner", "extension", "name"):
+        for name in ("owner", "extension", "name", "mac"):
             form[name].value = request.args.get(name, "")[:80]
     return render_template("phones/new.html", form=form)
 
@@ -65,4 +66,5 @@ def _page(key: str, form: DeviceForm) -> str:
     return render_template(
         "phones/device.html", form=form, key=key, name=name_of(held, key), number=held.get("extension") or owner.get("extension") or "",
         changed=place().pending().touches(f"devices.{key}"), contacts=contacts_of(engine().state).get(key, []), signs=sign_in(key) if form.exists else None,
+        mac=plain(str(held.get("mac") or "")),
     )  # fmt: skip

@@ -1,0 +1,172 @@
+"""Phones that fetch their settings from the box: those that wait for an owner, what each has, letting them in and making them fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import redirect, request, url_for
+from markupsafe import Markup
+from werkzeug.wrappers import Response
+
+from appliance.errors import ControlError, HoldfastError
+from webui.areas.phones import AREA
+from webui.areas.phones.fleet import name_of
+from webui.engine import State, engine
+from webui.guard import current
+from webui.i18n import gettext, ngettext, sort_key
+from webui.live import live, st
+from webui.place import place
+from webui.saved import remember, toast
+
+MINUTES = 15
+"""Enough to apply, walk to the phone and plug it in again."""
+MAKERS = {"yealink": "Yealink", "poly": "Poly", "grandstream": "Grandstream", "snom": "Snom"}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A phone that asked and got nothing. `device`: whose MAC address it is, "" nobody's. `open_s`: how long it may still take its settings."""
+
+    mac: str
+    address: str
+    what: str
+    device: str
+    device_name: str
+    reason: str
+    ago_s: float
+    open_s: float
+
+
+def waiting(state: State) -> list[Waiting]:
+    """The latest first."""
+    devices = place().kind("devices")
+    owners = {plain(str(held.get("mac") or "")): key for key, held in devices.items() if held.get("mac")}
+    found = []
+    for row in state.phones.get("phones", ()):
+        device = owners.get(row["mac"], "")
+        if device and (row["enrolled"] or not row["reason"]):
+            continue
+        what = f"{MAKERS.get(row['family'], row['family'])} {str(row['model']).removeprefix(row['family'] + '-').upper()}".strip()
+        found.append(
+            Waiting(
+                pretty(row["mac"]), row["ip"], what[:60] or gettext("Unknown phone"), device, name_of(devices.get(device, {}), device) if device else "",
+                _reason(row, device), row["seen_s"], row["open_s"],
+            )
+        )  # fmt: skip
+    return found
+
+
+def _reason(row: Mapping[str, Any], device: str) -> str:
+    if not device:
+        return gettext("Nobody's yet.")
+    if row["open_s"]:
+        return gettext("May take its settings now: apply your changes, then plug it in again.")
+    said = {
+        "unknown": gettext("Its owner is not applied yet."),
+        "closed": gettext("Not let in yet."),
+        "off": gettext("Switched off in the site."),
+        "disagrees": gettext("Somebody asked in its name from another MAC address."),
+        "token": gettext("It asked at the address of another phone's settings."),
+    }
+    return said.get(row["verdict"], "")
+
+
+def ownerless() -> list[tuple[str, str]]:
+    """(key, name) of devices without a MAC address: what a waiting phone can become."""
+    devices, users = place().kind("devices"), place().kind("users")
+    found = []
+    for key, held in devices.items():
+        if held.get("mac"):
+            continue
+        owner = users.get(str(held.get("owner") or ""), {})
+        number = str(held.get("extension") or owner.get("extension") or "")
+        found.append((key, f"{number} {owner.get('name') or name_of(held, key)}".strip()))
+    return sorted(found, key=lambda each: (len(each[1].split()[0]) if each[1] else 0, sort_key(each[1])))
+
+
+def plain(mac: str) -> str:
+    return "".join(char for char in mac.lower() if char in "0123456789abcdef")
+
+
+def pretty(mac: str) -> str:
+    return ":".join(mac[at : at + 2] for at in range(0, len(mac), 2))
+
+
+@live("phones.waiting")
+def how_many(state: State) -> str:
+    """Changes when another phone asks."""
+    count = len(waiting(state))
+    return ngettext("%(num)d phone waits", "%(num)d phones wait", count) if count else gettext("None waits")
+
+
+@live("phones.settings")
+def settings(state: State) -> Mapping[str, Markup]:
+    """Whether each device has its settings from the box."""
+    by_mac = {row["mac"]: row for row in state.phones.get("phones", ())}
+    return {key: _settings(by_mac.get(plain(str(held.get("mac") or "")))) for key, held in place().kind("devices").items()}
+
+
+def _settings(row: Mapping[str, Any] | None) -> Markup:
+    if row is None:
+        return st("off", gettext("Typed in"))
+    if row["current"]:
+        return st("ok", gettext("As set"))
+    if row["fetched_unix_s"]:
+        return st("wait", gettext("Has older ones"))
+    return st("warn", gettext("Waits"))
+
+
+# ---- what can be done --------------------------------------------------------------------------------------------
+
+
+@AREA.post("/waiting/<mac>/assign")
+def assign(mac: str) -> Response:
+    """Make a waiting phone that of a device, and let it in."""
+    key = request.form.get("device", "")[:80]
+    editor = place().editor(current().author)
+    path = f"devices.{key}"
+    held = place().kind("devices").get(key)
+    if held is None or len(plain(mac)) != 12:
+        toast(gettext("Choose whose phone it is."))
+        return redirect(url_for("phones.index"), 303)
+    try:
+        shown = editor.show(path)
+        written = editor.set(path, {**shown.value, "mac": pretty(plain(mac))}, shown.version)
+        remember(path, shown.value, written.version, gettext("%(mac)s is the phone of %(name)s, not applied.", mac=mac[:20], name=name_of(held, key)))
+    except HoldfastError as error:
+        toast(f"{error.sentence}. {error.hint}")
+        return redirect(url_for("phones.index"), 303)
+    _enrol(plain(mac), quiet=True)
+    return redirect(url_for("phones.index"), 303)
+
+
+@AREA.post("/waiting/enrol")
+def let_in() -> Response:
+    """Let one phone (`mac`) in, or every phone of the site."""
+    _enrol(plain(request.form.get("mac", "")[:20]))
+    key = request.form.get("key", "")[:80]
+    return redirect(url_for("phones.device", key=key) if key in place().kind("devices") else url_for("phones.index"), 303)
+
+
+@AREA.post("/devices/<key>/fetch")
+def fetch(key: str) -> Response:
+    """Tell a phone to fetch its settings now."""
+    mac = plain(str(place().kind("devices").get(key, {}).get("mac") or ""))
+    try:
+        taken = bool(mac) and bool(engine().call("phones.sync", macs=[mac])["taken"])
+        toast(gettext("It fetches its settings.") if taken else gettext("It did not answer. It fetches its settings when it starts."))
+    except ControlError as error:
+        toast(f"{error.sentence}. {error.hint}")
+    return redirect(url_for("phones.device", key=key), 303)
+
+
+def _enrol(mac: str, quiet: bool = False) -> None:
+    try:
+        engine().call("phones.enrol", mac=mac, minutes=MINUTES)
+    except ControlError as error:
+        toast(f"{error.sentence}. {error.hint}")
+        return
+    if not quiet:
+        toast(gettext("Open for %(minutes)d minutes. Plug the phones in again.", minutes=MINUTES))
