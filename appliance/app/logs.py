@@ -61,7 +61,7 @@ FULL_BYTES = 1_000_000
 LONGEST_LINE = 8000
 WAITING = 5000
 """Lines kept in memory while the disk has no time; the oldest go first."""
-BATCH_S = 0.2
+BATCH_S, FLUSH_S = 0.2, 1.0
 _LEVELS = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error", logging.CRITICAL: "error"}
 
 
@@ -75,7 +75,7 @@ class FileHandler(logging.Handler):
         super().__init__()
         self._path = data / FOLDER / f"{process}.log"
         self._waiting: deque[bytes] = deque(maxlen=WAITING)
-        self._pid, self._last = 0, 0.0
+        self._pid, self._last, self._writing = 0, 0.0, False
         self._file = -1
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -92,12 +92,13 @@ class FileHandler(logging.Handler):
         self._wake.set()
 
     def flush(self) -> None:
-        """What waits is written now, by the caller."""
-        with contextlib.suppress(OSError):
-            self._write()
+        """Give what waits a moment to be written: no longer than FLUSH_S, for the disk may hang."""
+        until = time.monotonic() + FLUSH_S
+        while self._pid == os.getpid() and (self._waiting or self._writing) and time.monotonic() < until:
+            time.sleep(0.01)
 
     def _begin(self) -> None:
-        self._pid, self._wake, self._writing = os.getpid(), threading.Event(), threading.Lock()
+        self._pid, self._wake, self._writing = os.getpid(), threading.Event(), False
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def _run(self) -> None:
@@ -107,15 +108,11 @@ class FileHandler(logging.Handler):
             self._wake.clear()
             # A full or broken disk costs lines, and is told by the health of the machine.
             with contextlib.suppress(OSError):
-                self._write()
-
-    def _write(self) -> None:
-        if not self._waiting or self._pid != os.getpid():
-            return
-        with self._writing:
-            self._open()
-            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            os.write(self._file, b"".join(lines))
+                self._writing = True
+                self._open()
+                lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
+                os.write(self._file, b"".join(lines))
+            self._writing = False
 
     def _open(self) -> None:
         """Go on in the file that has the name now; begin a new one when it is full."""

@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import time
 
 import pytest
 
@@ -128,6 +129,7 @@ def test_lines_reach_the_disk_by_themselves_also_after_a_fork(kept):
 
 def test_a_full_file_makes_room_and_nothing_grows_for_ever(kept, tmp_path, monkeypatch):
     monkeypatch.setattr(logs, "FULL_BYTES", 5000)
+    monkeypatch.setattr(logs, "BATCH_S", 0.001)
     read = kept()
     for n in range(400):
         logging.getLogger("a").info("line %03d %s", n, "x" * 30)
@@ -155,3 +157,18 @@ def test_a_line_has_an_end(kept):
     logging.getLogger("a").info("y" * 100_000)
     logging.shutdown()
     assert len(read()[0]) == logs.LONGEST_LINE
+
+
+def test_a_disk_that_hangs_holds_nobody(kept, tmp_path):
+    """A pipe nobody reads stands in for it: whoever opens it waits."""
+    (tmp_path / "logs").mkdir()
+    os.mkfifo(tmp_path / "logs" / "engine.log")
+    kept()
+    began = time.monotonic()
+    for n in range(logs.WAITING + 10):
+        logging.getLogger("a").info("line %d", n)
+    logging.shutdown()
+    assert time.monotonic() - began < 10, "the end of the process waits for a second at most"
+    (handler,) = [each for each in logging.getLogger().handlers if isinstance(each, logs.FileHandler)]
+    assert len(handler._waiting) == logs.WAITING, "the oldest go first"
+    os.close(os.open(tmp_path / "logs" / "engine.log", os.O_RDONLY | os.O_NONBLOCK))  # lets the thread go on
