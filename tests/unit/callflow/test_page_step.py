@@ -45,10 +45,10 @@ def test_where_no_phone_is_free_the_caller_hears_so() -> None:
 
 def test_a_simulation_shows_whose_phones_speak() -> None:
     result = simulate(site({}), Situation(number="700", user="dana"), NOW)
-    assert [(visit.step, visit.exit) for visit in result.visits][0] == ("page", "next")
+    assert (result.visits[0].step, result.visits[0].exit) == ("page", "next")
     assert result.visits[0].rang
     silent = simulate(site({}), Situation(number="700", user="dana", others="unreachable"), NOW)
-    assert [(visit.step, visit.exit) for visit in silent.visits][0] == ("page", "nobody")
+    assert (silent.visits[0].step, silent.visits[0].exit) == ("page", "nobody")
 
 
 def test_its_settings_are_a_form() -> None:
