@@ -77,7 +77,8 @@ class Voice:
         await self.speaker.close()
         await self.voicemail.close()
 
-    async def _audio(self, sha256: str) -> Sound:
+    async def audio(self, sha256: str) -> Sound:
+        """A recording of the site. Raises HoldfastError."""
         return await asyncio.to_thread(sound.load, media_path(self._data, sha256))
 
 
