@@ -48,5 +48,7 @@ def number(typed: str) -> str:
     text = typed.strip()
     if text in offered():
         text = text.partition(" ")[0]
+    if re.search(r"[A-Za-z]", text) and re.search(r"\s", text):
+        return ""  # a name nobody has
     text = re.sub(r"[\s()./]|(?<=\d)-(?=\d)", "", text)
     return text if DIALLED.fullmatch(text) else ""
