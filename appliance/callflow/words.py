@@ -66,7 +66,7 @@ _FR = {
     "greeting-is": "Les appelants entendront ceci.",
     "greeting-short": "C'était trop court. Rien n'a changé.",
     "not-done": "Cela n'a pas fonctionné. Réessayez plus tard.",
-    "line-test": "Ceci est un appel d’essai de {name}. La ligne extérieure fonctionne. Au revoir.",
+    "line-test": "Ceci est un appel d'essai de {name}. La ligne extérieure fonctionne. Au revoir.",
     "goodbye": "Au revoir.",
     "today": "aujourd'hui à {time}",
     "yesterday": "hier à {time}",

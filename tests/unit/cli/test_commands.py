@@ -51,7 +51,8 @@ def status(**changes):
     base = {
         "version": "1.2.3", "pid": 77, "uptime_s": 3700.0, "site": "Main office", "revision": 12, "unconfirmed": None, "mode": "normal", "rescue_reason": "",
         "addresses": ["udp:192.0.2.1:5060", "tcp:192.0.2.1:5060"], "devices": 9, "devices_registered": 7, "registrations": 8, "calls": 3, "free_legs": 490,
-        "trunks": [trunk()], "emergency": {"armed": True, "reasons": [], "active": [], "last": None}, "crashes": 0, "alarms": [], "missing": [], "line_test": None,
+        "trunks": [trunk()], "emergency": {"armed": True, "reasons": [], "active": [], "last": None}, "crashes": 0, "alarms": [], "missing": [],
+        "line_test": None,
     }  # fmt: skip
     return base | changes
 
