@@ -176,6 +176,6 @@ def _health(health: Mapping[str, Any]) -> str:
         case "ok":
             return gettext("well")
         case "look":
-            return gettext("look at it")
+            return gettext("look")
         case _:
             return gettext("broken")
