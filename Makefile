@@ -1,12 +1,13 @@
 # Holdfast: run, test, measure. The work is done in image/bootstrap.sh and in Python; ARGS goes to the program started.
 PY := .venv/bin/python
 ARGS ?=
+WORKERS ?= 2
 
 .PHONY: help run test bench lint screenshots messages clean
 
 help:
 	@echo "make run     install what is missing, then run the box here (Ctrl-C stops it)"
-	@echo "make test    the same, then all tests          ARGS='tests/unit -x' for some of them"
+	@echo "make test    the same, then all tests          ARGS='tests/unit -x' for some of them, WORKERS=0 for one after the other"
 	@echo "make bench   the same, then the benchmarks     ARGS=NAME for one of them"
 	@echo "make lint    ruff, mypy and the import rules"
 	@echo "make screenshots  pictures of every page in build/screenshots (ARGS=FOLDER for another)"
@@ -17,7 +18,7 @@ run:
 	@exec image/bootstrap.sh run $(PY) -m appliance.app.supervisor
 
 test:
-	@exec image/bootstrap.sh test $(PY) -m pytest $(ARGS)
+	@exec image/bootstrap.sh test $(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 bench:
 	@exec image/bootstrap.sh test $(PY) -m tests.bench $(ARGS)
