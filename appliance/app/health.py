@@ -16,11 +16,13 @@ from appliance.app import licences
 from appliance.app.child import READY_FD
 from appliance.clock import boottime_s
 from appliance.control import machine_shapes as shapes
+from appliance.errors import SettingsError
 from appliance.events.system import HealthChanged
 from appliance.health.judge import SILENT_S, Check, judge, worst
 from appliance.health.machine import machine
 from appliance.health.reading import Reading
 from appliance.health.sampler import Sampler
+from appliance.site import boards
 
 if TYPE_CHECKING:
     from appliance.app.wiring import Box
@@ -45,6 +47,9 @@ class Health:
 
     async def run(self) -> None:
         """As long as the box."""
+        _, problem = await self._box.loop.run_in_executor(None, _board)
+        if problem:
+            log.warning("no board file: %s", problem)
         while True:
             asked = time.monotonic()
             look = self._box.loop.run_in_executor(None, self._sampler.sample)
@@ -103,10 +108,12 @@ def health_methods(box: Box) -> Mapping[str, Callable[[dict[str, Any], Any], Awa
 
     async def system(_: dict[str, Any], __: Any) -> shapes.SystemResult:
         known = await box.loop.run_in_executor(None, machine)
+        board, problem = await box.loop.run_in_executor(None, _board)
         parts = await box.loop.run_in_executor(None, licences.libraries)
         return {
             "version": version("holdfast"), "uptime_s": time.monotonic() - box.started_s, "machine_uptime_s": boottime_s(), "host": known.host,
-            "board": known.board, "architecture": known.architecture, "system": known.system, "kernel": known.kernel, "python": known.python,
+            "board": known.board or (board["name"] if board else ""), "board_file": board, "board_problem": problem,
+            "architecture": known.architecture, "system": known.system, "kernel": known.kernel, "python": known.python,
             "cores": known.cores, "supervised": READY_FD in os.environ, "libraries": list(parts),
         }  # fmt: skip
 
@@ -114,6 +121,19 @@ def health_methods(box: Box) -> Mapping[str, Callable[[dict[str, Any], Any], Awa
         return {"name": params["name"], "text": await box.loop.run_in_executor(None, licences.text, params["name"])}
 
     return {"health": health, "system": system, "system.licence": licence}
+
+
+def _board() -> tuple[shapes.BoardShape | None, str]:
+    """(what the board file says and what is there of it, why there is none)."""
+    try:
+        each, board = boards.current()
+    except SettingsError as error:
+        return None, f"{error.sentence} ({error.hint})"
+    return {
+        "id": each, "name": board.name, "tested": board.tested, "console": board.console, "watchdog_s": board.watchdog_s, "status_led": board.status_led,
+        "links": [{"name": link.name, "role": link.role, "up": link.up} for link in boards.links(board)],
+        "modem_at": list(boards.devices(board.serial.modem_at)), "modem_audio": list(boards.devices(board.serial.modem_audio)),
+    }, ""  # fmt: skip
 
 
 def _shape(check: Check) -> shapes.CheckShape:

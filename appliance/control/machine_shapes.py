@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from typing_extensions import TypedDict
 
 
@@ -72,10 +74,35 @@ class LibraryShape(TypedDict):
     licence: str
 
 
+class LinkShape(TypedDict):
+    """A network interface that the board file has a task for. `up`: it has a connection."""
+
+    name: str
+    role: Literal["lan", "wan"]
+    up: bool
+
+
+class BoardShape(TypedDict):
+    """The board file that counts. `modem_at`, `modem_audio`: the devices that are there for a modem's commands and sound, the likeliest first.
+
+    `status_led` "": it has none.
+    """
+
+    id: str
+    name: str
+    tested: Literal["hardware", "qemu", "none"]
+    console: str
+    watchdog_s: int
+    status_led: str
+    links: list[LinkShape]
+    modem_at: list[str]
+    modem_audio: list[str]
+
+
 class SystemResult(TypedDict):
     """What the box runs on and is made of. `uptime_s`: of the phone engine, `machine_uptime_s` of the machine. `board` "": it does not say what it is.
 
-    `supervised`: somebody starts the engine again when it ends.
+    `board_file` null: none could be used, for the reason in `board_problem`. `supervised`: somebody starts the engine again when it ends.
     """
 
     version: str
@@ -83,6 +110,8 @@ class SystemResult(TypedDict):
     machine_uptime_s: float
     host: str
     board: str
+    board_file: BoardShape | None
+    board_problem: str
     architecture: str
     system: str
     kernel: str

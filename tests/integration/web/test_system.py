@@ -20,7 +20,7 @@ def test_pages_and_api_say_what_the_box_is_and_is_made_of(web):
     with Api(web, "read") as api:
         said = wait_until(lambda: api.get("/system").status_code == 200 and api.ok("GET", "/system"), 20, "the system")
         page = visitor.get("/diag/system?wait=1").text
-        for word in (said["kernel"], said["host"], said["system"], "Phone engine", "Licence of Holdfast", "Flask"):
+        for word in (said["kernel"], said["host"], said["system"], said["board_file"]["id"], "Phone engine", "Licence of Holdfast", "Flask"):
             assert word in page
         assert "GNU GENERAL PUBLIC LICENSE" in visitor.get("/diag/system/licence?wait=1").text
         assert "Redistribution and use" in visitor.get("/diag/system/licence?of=Flask&wait=1").text

@@ -489,6 +489,11 @@ def test_health_says_what_is_wrong_and_its_cure(box):
 
 SYSTEM = {
     "version": "1.2", "uptime_s": 100.0, "machine_uptime_s": 7300.0, "host": "box", "board": "Raspberry Pi 4", "architecture": "aarch64", "system": "Debian 12",
+    "board_problem": "", "board_file": {
+        "id": "raspberry-pi-4", "name": "Raspberry Pi 4 family", "tested": "none", "console": "ttyS1,115200", "watchdog_s": 15, "status_led": "ACT",
+        "links": [{"name": "eth0", "role": "lan", "up": True}, {"name": "wlan0", "role": "wan", "up": False}],
+        "modem_at": ["/dev/ttyUSB2"], "modem_audio": [],
+    },
     "kernel": "6.1", "python": "3.11.2", "cores": 4, "supervised": True, "libraries": [{"name": "Flask", "version": "3.1", "licence": "BSD-3-Clause"}],
 }  # fmt: skip
 
@@ -499,7 +504,12 @@ def test_system_says_what_the_box_runs_on_and_is_made_of(box):
     output = box.run("system").output
     for words in ("Holdfast 1.2", "Raspberry Pi 4, box, aarch64, 4 cores", "kernel 6.1", "2 h 1 min", "80 MB", "Flask    3.1      BSD-3-Clause"):
         assert words in output
+    for words in ("Raspberry Pi 4 family (raspberry-pi-4), not tested on this kind of board", "eth0 LAN, wlan0 WAN (down)", "Modem    /dev/ttyUSB2 commands"):
+        assert words in output
     assert json.loads(box.run("system", "--json").stdout)["processes"] == [process]
+    box.answers["system"] = SYSTEM | {"board_file": None, "board_problem": "There is no board file (add one)"}
+    assert "Board    none: There is no board file (add one)" in box.run("system").output
+    box.answers["system"] = SYSTEM
     box.answers["system.licence"] = {"name": "Flask", "text": "Redistribution \x1b[31m\nand use"}
     assert box.run("system", "--licence", "Flask").output == "Redistribution \\x1b[31m\nand use\n"
     assert box.asked[-1] == ("system.licence", {"name": "Flask"})
