@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import json
 import logging
+import math
 import os
 import random
 import selectors
@@ -32,6 +33,7 @@ from appliance.app.pending import put_in_place, waits
 from appliance.app.preflight import LOCK_FD, check_ports, claim_data_folder
 from appliance.app.restarts import Policy, Restarts
 from appliance.app.settings import Settings
+from appliance.app.systemd import SOCKET, VARIABLES, Service
 from appliance.errors import HoldfastError
 from appliance.site.claim import claim_code
 
@@ -118,6 +120,7 @@ class Supervisor:
         self._settings = settings
         self._children = [Child(spec, Restarts(spec.policy, rescue=settings.rescue)) for spec in children]
         self._keep_open = tuple(keep_open)
+        self._service = Service(os.environ)
         self._selector = selectors.DefaultSelector()
         self._stop_signal = 0
         self._exit_code: int | None = None
@@ -135,6 +138,7 @@ class Supervisor:
                 child.start_at = time.monotonic() + PATIENCE_S
         try:
             while self._exit_code is None and not self._stop_signal:
+                self._service.beat(time.monotonic())
                 self._look_after(time.monotonic())
                 for key, _ in self._selector.select(self._patience(time.monotonic())):
                     key.data()
@@ -153,7 +157,8 @@ class Supervisor:
 
     def _patience(self, now: float) -> float | None:
         deadlines = [deadline for child in self._children if (deadline := child.deadline()) is not None]
-        return max(0.0, min(deadlines) - now) if deadlines else None
+        first = min(deadlines, default=math.inf)
+        return None if (wake := min(first, self._service.due_s)) == math.inf else max(0.0, wake - now)
 
     def _look_after(self, now: float) -> None:
         """Start what is due and kill what hangs."""
@@ -176,7 +181,7 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read_end, False)
-        env = dict(os.environ)
+        env = {name: value for name, value in os.environ.items() if name not in VARIABLES}
         env[READY_FD] = str(write_end)
         env = {**LEAN, **env}
         env["HOLDFAST_RESCUE"] = "1" if child.restarts.rescue and child.spec.essential else "0"
@@ -307,6 +312,7 @@ class Supervisor:
         return code
 
     def _stop_all(self) -> None:
+        self._service.stopping()
         if self._stop_signal:
             say("\nStopping.")
         self._stop(self._children)
@@ -332,6 +338,7 @@ class Supervisor:
     def _save(self) -> None:
         """Write `run/supervisor.json` for people and for `holdfast status`; a full disk must not stop the supervisor."""
         state: dict[str, Any] = {"pid": os.getpid(), "children": {child.spec.name: _described(child) for child in self._children}}
+        self._service.status(", ".join(f"{child.spec.name} {_word(child)}" for child in self._children))
         path = self._settings.run / "supervisor.json"
         partial = path.with_suffix(".part")
         try:
@@ -345,6 +352,7 @@ class Supervisor:
         if self._welcomed or not all(child.settled for child in self._children):
             return
         self._welcomed = True
+        self._service.ready()
         ready = [child.ready for child in self._children if child.ready]
         addresses = [address for each in ready for address in each.addresses]
         revision = max((each.revision for each in ready), default=0)
@@ -379,7 +387,8 @@ def welcome(
     if claim_code:
         rows.append(("claim code", f"{claim_code} makes you the administrator"))
     rows += [("data folder", str(settings.data)), ("control socket", str(settings.control)), ("status", f"{command} status")]
-    rows += [("phone sign-in", f"{command} sign-in EXTENSION"), ("stop", f"Ctrl-C, or kill {os.getpid()}")]
+    stop = "systemctl stop holdfast" if env.get(SOCKET) else f"Ctrl-C, or kill {os.getpid()}"
+    rows += [("phone sign-in", f"{command} sign-in EXTENSION"), ("stop", stop)]
     lines = [f"Holdfast {version('holdfast')} is running" + (f" site revision {revision}" if revision else "") + ":"]
     shown = ""
     for title, text in rows:
@@ -412,6 +421,13 @@ def _command(name: str) -> str:
     with contextlib.suppress(ValueError):
         return str(path.relative_to(Path.cwd()))
     return str(path)
+
+
+def _word(child: Child) -> str:
+    """What it does, for `systemctl status`."""
+    if child.ready is None:
+        return "starts" if child.process else "is down"
+    return "runs in RESCUE" if child.restarts.rescue and child.spec.essential else "runs"
 
 
 def _described(child: Child) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -322,3 +323,49 @@ def test_a_wrong_setting_is_one_sentence_and_exit_code_1():
 
 def test_the_policy_of_the_engine_is_the_promised_one():
     assert Policy() == Policy(crash_limit=3, crash_window_s=60.0, start_limit_s=60.0, silence_limit_s=10.0, stop_limit_s=7.0)
+
+
+def test_systemd_hears_that_it_is_ready_alive_and_stopping(box):
+    with tempfile.TemporaryDirectory(prefix="hf-") as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(f"{folder}/notify")
+        notify.settimeout(20)
+        box.env |= {"NOTIFY_SOCKET": f"{folder}/notify", "WATCHDOG_USEC": "300000"}
+        program = box.start()
+        pid = box.ready_pid(1)
+        heard = []
+
+        def hear(word: str) -> None:
+            while not heard or word not in heard[-1]:
+                heard.append(notify.recv(4096).decode())
+
+        hear("READY=1")
+        assert "STATUS=engine runs" in heard and heard.index("STATUS=engine runs") < heard.index("READY=1")
+        assert b"NOTIFY_SOCKET" not in Path(f"/proc/{pid}/environ").read_bytes()
+        program.wait_for_line(r"stop +systemctl stop holdfast")
+        hear("WATCHDOG=1")
+        began = time.monotonic()
+        for _ in range(10):
+            heard.append("")
+            hear("WATCHDOG=1")
+        assert 0.5 < time.monotonic() - began < 3.0  # ten times a third of the limit, which must not be passed
+        for starts in (1, 2, 3):
+            os.kill(box.ready_pid(starts), signal.SIGKILL)
+        hear("STATUS=engine runs in RESCUE")
+        os.kill(program.pid, signal.SIGTERM)
+        hear("STOPPING=1")
+
+
+def test_a_supervisor_that_hangs_gives_systemd_no_sign_of_life(box):
+    with tempfile.TemporaryDirectory(prefix="hf-") as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(f"{folder}/notify")
+        box.env |= {"NOTIFY_SOCKET": f"{folder}/notify", "WATCHDOG_USEC": "300000"}
+        program = box.start()
+        box.ready_pid(1)
+        os.kill(program.pid, signal.SIGSTOP)
+        notify.settimeout(0.6)
+        with pytest.raises(TimeoutError):
+            for _ in range(10_000):  # what came before it was stopped
+                notify.recv(4096)
+        os.kill(program.pid, signal.SIGCONT)
+        notify.settimeout(20)
+        assert notify.recv(4096) == b"WATCHDOG=1"
