@@ -24,10 +24,7 @@ def canonical(raw: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return Site.model_validate(raw).model_dump(mode="json")
     except ValidationError:
-        made = cast(dict[str, Any], _part(Site, raw))
-        if isinstance(made["flows"], dict) and HOUSE_FLOW not in made["flows"]:
-            made["flows"] = {HOUSE_FLOW: house_flow().model_dump(mode="json"), **made["flows"]}
-        return made
+        return cast(dict[str, Any], _part(Site, raw))
 
 
 @cache
@@ -95,7 +92,9 @@ def _field(model: type[Part], name: str, raw: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, Part):
         return _part(annotation, raw)
     if get_origin(annotation) is dict and isinstance(raw, Mapping) and isinstance(arguments[1], type) and issubclass(arguments[1], Part):
-        return {key: _part(arguments[1], item) for key, item in raw.items()}
+        made = {key: _part(arguments[1], item) for key, item in raw.items()}
+        missing = model is Site and name == "flows" and HOUSE_FLOW not in made  # as the model itself adds it where all flows fit
+        return {HOUSE_FLOW: house_flow().model_dump(mode="json"), **made} if missing else made
     return raw
 
 

@@ -33,6 +33,7 @@ class Change:
     """At `loc`, `before` became `after` (ABSENT: nothing there; both JSON values). `sentence` like "extension of Front desk: 1001 -> 1010".
 
     `hidden`: a secret was made or changed, whose values are in no change. `order`: the entries of a kind stand in another order (lists of ids).
+    `behind`: of an entry that is gone, where order counts: the one it stood behind ("": it was the first); known to who made the difference, and not sent on.
     """
 
     loc: tuple[str, ...]
@@ -41,6 +42,7 @@ class Change:
     sentence: str = field(default="", compare=False)
     hidden: bool = False
     order: bool = False
+    behind: str | None = field(default=None, compare=False)
 
     @property
     def path(self) -> str:
@@ -72,14 +74,23 @@ def apply(changes: Iterable[Change], document: Document) -> dict[str, Any]:
             made[change.loc[0]] = {key: kind[key] for key in change.after}
         elif change.after is ABSENT:
             made = remove(made, change.loc)
+        elif change.behind is not None and not has(made, change.loc):
+            made[change.loc[0]] = _inserted(made.get(change.loc[0], {}), change)
         elif not change.hidden:
             made = put(made, change.loc, change.after)
     return made
 
 
+def _inserted(kind: Document, change: Change) -> dict[str, Any]:
+    """The entries with one more, behind the one it stood behind; at the end where that one is gone."""
+    entries = list(kind.items())
+    place = 0 if change.behind == "" else next((at for at, (key, _) in enumerate(entries, 1) if key == change.behind), len(entries))
+    return dict([*entries[:place], (change.loc[1], change.after), *entries[place:]])
+
+
 def undo(changes: Iterable[Change], document: Document) -> dict[str, Any]:
     """`document` with the changes taken back, as far as they are still there to take back."""
-    back = [Change(c.loc, c.after, c.before, hidden=c.hidden, order=c.order) for c in changes if not c.hidden]
+    back = [Change(c.loc, c.after, c.before, hidden=c.hidden, order=c.order, behind=c.behind) for c in changes if not c.hidden]
     made = apply((c for c in back if not c.order and (c.after is not ABSENT or has(document, c.loc))), document)
     for change in back:
         kind = find(made, change.loc, {})
@@ -99,8 +110,9 @@ def hidden_changes(document: Document, **names: Iterable[str]) -> tuple[Change, 
 
 
 def _differences(loc: tuple[str, ...], a: Document, b: Document) -> Iterator[Change]:
+    last = ""
     for key in (*a, *(key for key in b if key not in a)):
-        here = (*loc, key)
+        here, behind, last = (*loc, key), last, key
         before, after = a.get(key, ABSENT), b.get(key, ABSENT)
         if isinstance(before, dict) and isinstance(after, dict) and key not in _WHOLE:
             # The text of equal values is equal as a rule, and found out much faster.
@@ -109,7 +121,8 @@ def _differences(loc: tuple[str, ...], a: Document, b: Document) -> Iterator[Cha
                 if here[0] in ORDERED and len(here) == 1:
                     yield from _order(here, before, after)
         elif not _same(before, after):
-            yield Change(here, before, after)
+            gone = after is ABSENT and len(loc) == 1 and loc[0] in ORDERED
+            yield Change(here, before, after, behind=behind if gone else None)
 
 
 def _order(loc: tuple[str, ...], a: Document, b: Document) -> Iterator[Change]:

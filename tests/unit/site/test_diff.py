@@ -105,6 +105,16 @@ def test_a_change_reads_like_this(path: str, value: object, sentence: str) -> No
     assert told(path, value) == [sentence]
 
 
+def test_what_is_taken_back_stands_where_it_stood() -> None:
+    """The first trunk is the first way out of an emergency call: deleted and brought back it is that again."""
+    a = {"trunks": {key: {"name": key} for key in ("north", "south", "west")}}
+    b = {"trunks": {"west": {"name": "west, renamed"}}}
+    changes = diff(a, b)
+    assert not any(change.order for change in changes)
+    assert list(undo(changes, b)["trunks"]) == ["north", "south", "west"]
+    assert list(undo([changes[1]], b)["trunks"]) == ["west", "south"], "behind one that is gone: at the end"
+
+
 def test_the_order_of_trunks_and_mailboxes_is_a_change_and_of_others_none() -> None:
     raw = copy.deepcopy(BASE)
     for kind in ("trunks", "mailboxes", "users"):

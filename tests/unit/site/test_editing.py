@@ -297,6 +297,12 @@ def test_a_commit_of_what_was_not_seen_is_a_conflict(data: Path) -> None:
     assert ann.commit(expected=ann.check().version).revision == 3
 
 
+def test_house_dialling_comes_back_beside_a_flow_that_does_not_fit(editor: Editor) -> None:
+    editor.set("flows.broken", {"name": 7})
+    editor.delete("flows.house")
+    assert list(editor.show("flows").value) == ["house", "broken"]
+
+
 # ---- properties ------------------------------------------------------------------------------------------------------
 
 
