@@ -21,7 +21,7 @@ def test_lists_of_forwarding_are_written_ordered_and_saved(web, signed_in):
     page.get_by_label("Person or number").nth(1).fill("+1 (503) 555-0166")
     page.get_by_label("After (s)").nth(1).fill("10")
     page.get_by_label("Rings (s)").nth(1).fill("25")
-    page.get_by_role("group", name="Line 2 of Nobody answers").get_by_role("button", name="Up").click()
+    page.get_by_role("group", name="Line 2 of Nobody answers").get_by_role("button", name="Move up").click()
     expect(page.get_by_label("Person or number").first).to_have_value("+1 (503) 555-0166")
     expect(page.get_by_label("Person or number").first).to_be_focused()
     assert web.editor().pending() == ()

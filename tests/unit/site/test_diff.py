@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from appliance.site.canonical import canonical
-from appliance.site.diff import diff, hidden_changes
+from appliance.site.diff import diff, hidden_changes, undo
 
 BASE: dict[str, Any] = {
     "users": {
