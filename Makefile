@@ -3,7 +3,7 @@ PY := .venv/bin/python
 ARGS ?=
 WORKERS ?= 2
 
-.PHONY: help run test bench lint screenshots messages clean
+.PHONY: help run test bench lint screenshots messages deb clean
 
 help:
 	@echo "make run     install what is missing, then run the box here (Ctrl-C stops it)"
@@ -12,6 +12,7 @@ help:
 	@echo "make lint    ruff, mypy and the import rules"
 	@echo "make screenshots  pictures of every page in build/screenshots (ARGS=FOLDER for another)"
 	@echo "make messages     the pages' texts into webui/translations, for translators"
+	@echo "make deb     a Debian package of the box in build/"
 	@echo "make clean   remove .venv and caches from this checkout (the native build's cache stays)"
 
 run:
@@ -37,6 +38,9 @@ messages:
 	@mkdir -p build
 	.venv/bin/pybabel -q extract -F webui/translations/babel.cfg -k gettext -k ngettext:1,2 -k lazy_gettext -k _l --no-location --sort-output --project=Holdfast -o build/messages.pot webui appliance/worker
 	for language in fr it sv; do .venv/bin/pybabel -q update -i build/messages.pot -d webui/translations -l $$language --init-missing --no-fuzzy-matching --ignore-obsolete --omit-header; done
+
+deb:
+	@exec image/bootstrap.sh run $(PY) image/deb/build.py $(ARGS)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -15,6 +15,7 @@ import os
 import random
 import selectors
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -416,8 +417,11 @@ def _first_steps(pages: Sequence[str], claim_code: str) -> list[str]:
 
 
 def _command(name: str) -> str:
-    """The program beside this interpreter, relative when that is shorter to type."""
+    """The program beside this interpreter: by its name alone where the shell finds it, else relative when that is shorter to type."""
     path = Path(sys.executable).parent / name
+    found = shutil.which(name)
+    if found and Path(found).resolve() == path:
+        return name
     with contextlib.suppress(ValueError):
         return str(path.relative_to(Path.cwd()))
     return str(path)
