@@ -31,7 +31,7 @@ GAP_S = {"status": 0.3, "registrations": 2.0, "calls": 1.0, "notices": 0.3, "hea
 """Each is fetched at most so often: 500 phones that come back at once are a hundred changes a second."""
 _NEEDS = {"Registered": ("registrations", "status"), "Unregistered": ("registrations", "status"), "RegistrationRefused": (), "CallStarted": ("calls", "status"),
           "CallAnswered": ("calls", "status"), "CallEnded": ("calls", "status"), "EmergencyNotice": ("status", "notices"),
-          "HealthChanged": ("health", "status"), "VoicemailChanged": ("messages",),
+          "HealthChanged": ("health", "status"), "ModemStateChanged": ("status",), "VoicemailChanged": ("messages",),
           "PhoneAsked": ("phones",), "SiteActivated": ("phones", "status")}  # fmt: skip
 _ASKED: dict[str, tuple[str, dict[str, Any]]] = {
     "notices": ("emergency.notices", {"limit": 50}),

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from appliance.app.cellular import cellular_methods
 from appliance.app.diagnosis import RECENT_S, diagnose
 from appliance.app.emergency_test import emergency_test
 from appliance.app.health import health_methods
@@ -178,7 +179,7 @@ def methods(box: Box) -> Mapping[str, Handler]:
         "site.activate": activate, "secrets.changed": secrets_changed, "certificate.changed": certificate_changed,
         "emergency.test": test, "emergency.notices": notices, "emergency.acknowledge": acknowledge,
         **voicemail_methods(box.voice.voicemail), **health_methods(box),
-        **phone_methods(box.phones),
+        **phone_methods(box.phones), **cellular_methods(box.cellular),
     }  # fmt: skip
 
 
@@ -224,6 +225,7 @@ def _status(box: Box) -> shapes.StatusResult:
         "alarms": [{"code": a.code, "sentence": a.sentence, "hint": a.hint, "since_unix_s": box.alarm_since[a.code]} for a in box.alarms.values()],
         "missing": [name for name, there in box.endpoint.features.items() if not there],
         "health": box.health.summary(),
+        "cellular": box.cellular.summary(),
         "line_test": box.line_tests.last,
     }
 

@@ -35,6 +35,8 @@ class Settings:
     log: str = "info"
     rescue: bool = False
     crashes: int = 0
+    modem: tuple[Path, ...] = ()
+    """A modem's port for commands, and the one its calls' sound comes over; empty: there is none."""
 
     @property
     def run(self) -> Path:
@@ -63,6 +65,7 @@ class Settings:
             log=_choice(env, "HOLDFAST_LOG", LOG_LEVELS, "info"),
             rescue=_choice(env, "HOLDFAST_RESCUE", ("0", "1"), "0") == "1",
             crashes=_count(env, "HOLDFAST_CRASHES"),
+            modem=_modem(env),
         )
         _check_distinct(settings)
         return settings
@@ -153,6 +156,17 @@ def _site(env: Mapping[str, str]) -> Path | None:
     if not path.is_file():
         raise SettingsError(f"HOLDFAST_SITE is {str(path)!r}, and there is no such file", hint)
     return path
+
+
+def _modem(env: Mapping[str, str]) -> tuple[Path, ...]:
+    value = env.get("HOLDFAST_MODEM", "").strip()
+    words = [word.strip() for word in value.split(",")] if value else []
+    if len(words) > 2 or len(set(words)) < len(words) or not all(word.startswith("/") for word in words):
+        raise SettingsError(
+            f"HOLDFAST_MODEM is {value!r}",
+            "give the path of the modem's port for commands, and behind a comma that of its sound: /dev/ttyUSB2,/dev/ttyUSB1",
+        )
+    return tuple(Path(word) for word in words)
 
 
 def _check_distinct(settings: Settings) -> None:

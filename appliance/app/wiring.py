@@ -15,6 +15,7 @@ from typing import Any
 
 from appliance.app.activation import Activation, Compiled
 from appliance.app.callbacks import Callbacks
+from appliance.app.cellular import CellularService
 from appliance.app.certificate import sip_certificate
 from appliance.app.health import Health
 from appliance.app.line_test import LineTests
@@ -86,6 +87,7 @@ class Box:
         self.health = Health(self)
         self.line_tests = LineTests(self)
         self.phones = PhoneDesk(self)
+        self.cellular = CellularService(settings.modem, self.alarm, self.bus.publish)
         self.revision = 0
         self.rescue_reason = ""
         self.again = asyncio.Event()
@@ -151,6 +153,7 @@ class Box:
         self._spawn(self.health.run(), "health")
         await self.phones.start()
         self._spawn(self.phones.run(), "phones")
+        self._spawn(self.cellular.run(), "modem")
         self._spawn(serve_texts(self.context, self.voice.flows), "texts")
         release = version("holdfast")
         self.server = Server(settings.control, release=release)

@@ -36,13 +36,13 @@ def number(text: str) -> str:
 def encode(to: str, text: str, reference: int) -> list[Pdu]:
     """The parts of a text to a `number`. `reference`: tells the parts of this text from those of others. Raises CellularError."""
     if not text.strip():
-        raise CellularError("The text is empty", "write what it should say")
+        raise CellularError("The text is empty", "write what it should say", code="text")
     septets = all(char in _SEPTETS for char in text)
     units: list[tuple[int, ...]] = [_SEPTETS[char] for char in text] if septets else [tuple(char.encode("utf-16-be", "replace")) for char in text]
     whole, part = (160, 153) if septets else (140, 134)
     pieces = _cut(units, part) if sum(map(len, units)) > whole else [[code for unit in units for code in unit]]
     if len(pieces) > MOST_PARTS:
-        raise CellularError(f"The text is too long: it takes {len(pieces)} messages, and {MOST_PARTS} are sent at most", "shorten it")
+        raise CellularError(f"The text is too long: it takes {len(pieces)} messages, and {MOST_PARTS} are sent at most", "shorten it", code="text")
     return [
         _submit(to, piece, septets, b"" if len(pieces) == 1 else bytes((5, 0, 3, reference & 0xFF, len(pieces), at)))
         for at, piece in enumerate(pieces, 1)

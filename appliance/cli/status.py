@@ -7,6 +7,7 @@ from collections.abc import Callable
 import click
 from rich.text import Text
 
+from appliance.cli.modem import in_short
 from appliance.cli.output import Screen, duration, moment, plain, print_json, talks
 from appliance.control.client import Client, NoticeShape, StatusResult, TrunkShape
 
@@ -45,6 +46,8 @@ def show(found: StatusResult, screen: Screen) -> None:
     row("Registrations", f"{found['registrations']} ({found['devices_registered']} of {found['devices']} devices)")
     row("Calls", f"{found['calls']} up, {found['free_legs']} legs free")
     row("Crashes", found["crashes"], _DOUBT if found["crashes"] else "")
+    if (modem := found.get("cellular")) is not None and modem["state"] != "none":
+        row("Modem", in_short(modem), _GOOD if modem["calls"] else _BAD if modem["fault"] else _DOUBT)
     _emergency(found, row)
     if found["missing"]:
         row("Missing", ", ".join(found["missing"]), _DOUBT)

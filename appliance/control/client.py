@@ -15,11 +15,14 @@ from typing import Any
 
 from appliance.control import protocol
 from appliance.control.machine_shapes import (
+    CellularShape,
     CheckShape,
     HealthResult,
     HealthSummary,
     LibraryShape,
     LicenceResult,
+    ModemResult,
+    ModemTextShape,
     SystemResult,
 )
 from appliance.control.protocol import MAX_FRAME, METHODS, default_control, default_data
@@ -75,6 +78,7 @@ __all__ = [
     "AsyncClient",
     "CallShape",
     "CallsResult",
+    "CellularShape",
     "CheckShape",
     "Client",
     "DeskPhoneShape",
@@ -95,6 +99,8 @@ __all__ = [
     "MessageReadResult",
     "MessageResult",
     "MessageShape",
+    "ModemResult",
+    "ModemTextShape",
     "NetworkResult",
     "NoticeShape",
     "NoticesResult",
@@ -127,7 +133,7 @@ __all__ = [
 ]
 
 TIMEOUT_S = 10.0
-_START_HINT = "Is the box running? Start it with `make run`; --control or HOLDFAST_CONTROL names its socket"
+_START_HINT = "Is the box running? Start it with `make run`, or `systemctl start holdfast` where installed; --control or HOLDFAST_CONTROL names its socket"
 _MARGIN_S = 2.0
 """How much longer than the box's own limit a client waits for an answer."""
 

@@ -121,6 +121,64 @@ class SystemResult(TypedDict):
     libraries: list[LibraryShape]
 
 
+class CellularShape(TypedDict):
+    """The modem in short. `state`: "none" (the box has no modem), "absent", "starting", "no-sim", "pin-needed", "searching", "denied", "home" or "roaming" (on
+    a network, but without calls), "ready".
+
+    `fault` "": none; else "missing", "no-permission", "busy", "wrong-port", "unplugged", "hung" or "unknown-model". `network`: "2G" to "5G", "" not known.
+    `calls`: it can call.
+    """
+
+    state: str
+    fault: str
+    operator: str
+    network: str
+    signal_dbm: int | None
+    roaming: bool
+    calls: bool
+
+
+class ModemCallShape(TypedDict):
+    """The modem's call, or the last one. `state`: "dialling", "alerting", "incoming", "active" or "ended"; then `end` says why."""
+
+    id: int
+    number: str
+    outgoing: bool
+    state: str
+    end: str
+    reason: str
+
+
+class ModemTextShape(TypedDict):
+    """A text. `state`: "queued", "sending", "sent" or "failed", then `reason` says why. `sent`: how many of its `parts` the network took."""
+
+    id: int
+    to: str
+    parts: int
+    sent: int
+    state: str
+    reason: str
+
+
+class ModemResult(CellularShape):
+    """All of the modem. `ports`: for commands, and for the calls' sound. `volte`: calls go over the data network. `since_s`: how long it has been so.
+
+    `trouble` "": nothing is wrong. `texts`: the newest first.
+    """
+
+    ports: list[str]
+    maker: str
+    model: str
+    imei: str
+    imsi: str
+    volte: bool
+    since_s: float
+    trouble: str
+    cure: str
+    call: ModemCallShape | None
+    texts: list[ModemTextShape]
+
+
 class LicenceResult(TypedDict):
     """The text of a licence."""
 

@@ -308,6 +308,12 @@ class GreetingSetParams(MailboxParams):
     """Of a recording in the box's store (site/media.py)."""
 
 
+class ModemSmsParams(Params):
+    to: str = Field(min_length=1, max_length=40)
+    """A number as people write it."""
+    text: str = Field(min_length=1, max_length=1600)
+
+
 class PhoneAskParams(Params):
     """A desk phone's request, as provisioning understood it."""
 
@@ -379,6 +385,8 @@ METHODS = _table(
     Method("calls.transfer", TransferParams),
     Method("trunks.test", LineTestParams),
     Method("network"),
+    Method("modem"),
+    Method("modem.sms", ModemSmsParams),
     Method("phones.first", PhoneAskParams),
     Method("phones.settings", PhoneSettingsParams),
     Method("phones.list"),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict  # that of `typing` has no schema before Python 3.12, and the API's description is made of these
 
-from appliance.control.machine_shapes import HealthSummary
+from appliance.control.machine_shapes import CellularShape, HealthSummary
 
 
 class HelloResult(TypedDict):
@@ -110,6 +110,7 @@ class StatusResult(TypedDict):
     alarms: list[AlarmShape]
     missing: list[str]
     health: HealthSummary
+    cellular: CellularShape
     line_test: LineTestShape | None
 
 

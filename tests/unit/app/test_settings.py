@@ -25,7 +25,7 @@ def test_defaults_are_private_addresses_and_the_users_state_folder():
 
 
 def test_an_empty_variable_counts_as_unset():
-    empty = dict.fromkeys(("DATA", "SIP_PORT", "CONTROL", "SITE", "LOG", "CRASHES"), "")
+    empty = dict.fromkeys(("DATA", "SIP_PORT", "CONTROL", "SITE", "LOG", "CRASHES", "MODEM"), "")
     assert read(HOLDFAST_BIND=" ", **{f"HOLDFAST_{name}": value for name, value in empty.items()}) == read()
 
 
@@ -50,9 +50,11 @@ def test_every_variable_is_taken(tmp_path):
         HOLDFAST_LOG="DEBUG",
         HOLDFAST_RESCUE="1",
         HOLDFAST_CRASHES="3",
+        HOLDFAST_MODEM="/dev/ttyUSB2, /dev/ttyUSB1",
     )
     bind = ("127.0.0.2", "203.0.113.7", "fd00::1")
-    assert settings == Settings(tmp_path, bind, Path("/run/box.sock"), 15060, 15061, 18080, 18081, 6969, site, "debug", True, 3)
+    modem = (Path("/dev/ttyUSB2"), Path("/dev/ttyUSB1"))
+    assert settings == Settings(tmp_path, bind, Path("/run/box.sock"), 15060, 15061, 18080, 18081, 6969, site, "debug", True, 3, modem)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,10 @@ def test_every_variable_is_taken(tmp_path):
         ("HOLDFAST_BIND", "fe80::1"),
         ("HOLDFAST_BIND", "192.168.1.0/24"),
         ("HOLDFAST_LOG", "loud"),
+        ("HOLDFAST_MODEM", "ttyUSB2"),
+        ("HOLDFAST_MODEM", "/dev/ttyUSB2,"),
+        ("HOLDFAST_MODEM", "/dev/ttyUSB2,/dev/ttyUSB2"),
+        ("HOLDFAST_MODEM", "/dev/a,/dev/b,/dev/c"),
         ("HOLDFAST_RESCUE", "yes"),
         ("HOLDFAST_CRASHES", "many"),
         ("HOLDFAST_DATA", "~nobody-has-this-name/data"),

@@ -19,18 +19,7 @@ from appliance.cellular.port import SerialPort
 from tests.support.modem import sim_modem
 from tests.support.proc import wait_until
 
-FAST = Timing(
-    probe_s=0.15,
-    probes=3,
-    command_s=0.3,
-    poll_s=0.1,
-    searching_poll_s=0.05,
-    call_poll_s=0.05,
-    silences=2,
-    reopen_first_s=0.05,
-    reopen_longest_s=0.2,
-    tick_s=0.01,
-)
+FAST = Timing(0.15, probes=3, command_s=0.3, poll_s=0.1, searching_poll_s=0.05, call_poll_s=0.05, silences=2, reopen_first_s=0.05, reopen_longest_s=0.2)
 
 
 class Running:

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask
 
-from webui.api.v1 import about, backup, certificate, commits, desk_phones, document, library, logs, proof, secrets, simulate, state, system, tokens, voicemail
+from webui.api.v1 import (
+    about,
+    backup,
+    certificate,
+    commits,
+    desk_phones,
+    document,
+    library,
+    logs,
+    modem,
+    proof,
+    secrets,
+    simulate,
+    state,
+    system,
+    tokens,
+    voicemail,
+)
 from webui.api.v1.caller import Gate
 from webui.api.v1.operation import ROOT, add_routes
 from webui.place import place
 
-PARTS = (document, library, commits, state, desk_phones, system, logs, proof, voicemail, secrets, tokens, simulate, certificate, backup, about)
+PARTS = (document, library, commits, state, modem, desk_phones, system, logs, proof, voicemail, secrets, tokens, simulate, certificate, backup, about)
 
 
 def set_up(app: Flask) -> None:
