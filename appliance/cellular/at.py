@@ -12,6 +12,8 @@ MAX_LINE = 1024
 QUIET_S = 0.3
 RESYNC_S = 2.0
 """After a command that was not answered the next one waits for QUIET_S of silence, RESYNC_S at most: a late answer must not be taken for its own."""
+HURRY_S = 3.0
+"""A text on its way, which may take half a minute, holds up a call no longer than this."""
 MOST_QUEUED = 64
 ESCAPE, SUBMIT = b"\x1b", b"\x1a"
 
@@ -175,6 +177,8 @@ class Channel:
     def tick(self, now: float) -> list[Heard]:
         """Time passed: a command nobody answered is over."""
         flying = self._flying
+        if flying is not None and flying.payload and self._urgent:
+            self._deadline_s = min(self._deadline_s, now + HURRY_S if self._prompted else now)
         if flying is None or now < self._deadline_s:
             return []
         if flying.payload:

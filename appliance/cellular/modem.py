@@ -112,7 +112,7 @@ class Modem:
         for heard in self._channel.tick(now):
             if isinstance(heard, Answer):
                 self._answer(heard, now)
-        self.texting.tick(now, self.view.state in ON_NETWORK)
+        self.texting.tick(now, self.view.state in ON_NETWORK, not self.voice.up)
         if self.model is None:
             return
         self.voice.tick(now)

@@ -69,18 +69,18 @@ class Texting:
         self._to(TextView(self._serial, plain, len(parts), 0, TextState.QUEUED), "given")
         return self._views[self._serial]
 
-    def tick(self, now: float, usable: bool) -> None:
-        """`usable`: the modem is on a network."""
+    def tick(self, now: float, network: bool, free: bool) -> None:
+        """`network`: the modem is on one. `free`: no call is up, whose commands a text would hold up."""
         if not self._waiting or self._flying:
             return
         id, parts, given_s = self._waiting[0]
         view = self._views[id]
-        if usable and now >= self._not_before_s:
+        if network and free and now >= self._not_before_s:
             pdu = parts[view.sent]
             self._flying = True
             self._to(replace(view, state=TextState.SENDING), "turn")
             self._send(Command(f"AT+CMGS={pdu.length}", "text", SUBMIT_S, payload=pdu.hex.encode("ascii")))
-        elif not usable and now - given_s > NETWORK_WAIT_S:
+        elif not network and now - given_s > NETWORK_WAIT_S:
             self._done(replace(view, state=TextState.FAILED, reason="there was no network"), "waited", now)
 
     def answered(self, answer: Answer, now: float) -> None:

@@ -398,6 +398,17 @@ def test_a_text_waits_for_the_network_but_not_for_ever():
     assert desk.view.texts[0].reason == "there was no network"
 
 
+def test_a_text_waits_for_the_end_of_a_call():
+    desk = Desk(**{"AT+CLCC": clcc(0)}).open()
+    desk.modem.dial("+12025550177", desk.now)
+    desk.modem.send_text("5550100", "hello", desk.now)
+    desk.after(3)
+    assert desk.view.texts[0].state is TextState.QUEUED
+    desk.modem.voice.hang_up()
+    desk.after(2)
+    assert desk.view.texts[0].state is TextState.SENT
+
+
 def test_a_text_in_flight_as_the_modem_goes_is_sent_again():
     desk = Desk(text=None).open()
     desk.modem.send_text("5550100", "hello", desk.now)
