@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections import deque
 from collections.abc import Iterator
 from importlib import metadata
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 OWN = "holdfast"
 PACKAGES = ("appliance", "webui", "provisioning", "board_configs")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 SCRIPTS = ("postinst", "prerm", "postrm")
 NEEDED = ("adduser", "ca-certificates", "init-system-helpers", "tzdata")
@@ -42,7 +44,7 @@ def build(out: Path) -> Path:
         hint = "make .venv with the distribution's: HOLDFAST_PYTHON=/usr/bin/python3 make clean deb"
         raise PackageError(f"The package would need {PYTHON}, which this Debian does not have.\n  hint: {hint}")
     architecture = _run("dpkg", "--print-architecture").strip()
-    version = metadata.version(OWN)
+    version = PROJECT["version"]
     with tempfile.TemporaryDirectory(prefix="holdfast-deb-") as name:
         stage = Path(name) / "stage"
         home = stage / "usr/lib/holdfast"
@@ -65,19 +67,25 @@ def build(out: Path) -> Path:
 
 def needed() -> Iterator[metadata.Distribution]:
     """What the box needs to run, and what that needs, without what only tests need."""
-    waiting, seen = deque([OWN]), {OWN}
+    direct = {_name(need) for need in PROJECT["dependencies"]}
+    waiting, seen = deque(sorted(direct)), set(direct)
     while waiting:
+        name = waiting.popleft()
         try:
-            there = metadata.distribution(waiting.popleft())
-        except metadata.PackageNotFoundError:  # needed on other systems or by other versions alone
-            continue
-        if there.metadata["Name"] != OWN:
-            yield there
-        for need in there.requires or ():
-            name = re.split(r"[^A-Za-z0-9._-]", need, maxsplit=1)[0].lower().replace("_", "-")
-            if "extra ==" not in need and name not in seen:
-                seen.add(name)
-                waiting.append(name)
+            there = metadata.distribution(name)
+        except metadata.PackageNotFoundError as error:
+            if name in direct:
+                raise PackageError(f"The Python package {name} is not in .venv.\n  hint: build by `make deb`, which installs it") from error
+            continue  # needed on other systems or by other versions alone
+        yield there
+        more = {_name(need) for need in there.requires or () if "extra ==" not in need} - seen
+        seen |= more
+        waiting += sorted(more)
+
+
+def _name(need: str) -> str:
+    """`flask` of `Flask[async]>=3; python_version > "3"`."""
+    return re.split(r"[^A-Za-z0-9._-]", need, maxsplit=1)[0].lower().replace("_", "-")
 
 
 def _copy(distribution: metadata.Distribution, site: Path) -> None:
@@ -100,7 +108,7 @@ def _python(home: Path) -> None:
 def _own(site: Path) -> None:
     for package in PACKAGES:
         shutil.copytree(ROOT / package, site / package, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-    info = site / f"{OWN}-{metadata.version(OWN)}.dist-info"
+    info = site / f"{OWN}-{PROJECT['version']}.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(metadata.distribution(OWN).read_text("METADATA") or "")
     shutil.copy(ROOT / "LICENSE", info / "LICENSE")
