@@ -21,6 +21,7 @@ from appliance.app.sound import of_record, sound
 from appliance.app.tracing import trace_result
 from appliance.app.trunk_rows import not_armed, trunk_rows
 from appliance.app.voicemail_rpc import voicemail_methods
+from appliance.app.wan import wan_methods
 from appliance.calls.session import Session
 from appliance.control import shapes
 from appliance.control.server import Peer
@@ -179,7 +180,7 @@ def methods(box: Box) -> Mapping[str, Handler]:
         "site.activate": activate, "secrets.changed": secrets_changed, "certificate.changed": certificate_changed,
         "emergency.test": test, "emergency.notices": notices, "emergency.acknowledge": acknowledge,
         **voicemail_methods(box.voice.voicemail), **health_methods(box),
-        **phone_methods(box.phones), **cellular_methods(box.cellular),
+        **phone_methods(box.phones), **cellular_methods(box.cellular), **wan_methods(box.wan),
     }  # fmt: skip
 
 
@@ -226,6 +227,7 @@ def _status(box: Box) -> shapes.StatusResult:
         "missing": [name for name, there in box.endpoint.features.items() if not there],
         "health": box.health.summary(),
         "cellular": box.cellular.summary(),
+        "wan": box.wan.summary(),
         "line_test": box.line_tests.last,
     }
 

@@ -17,7 +17,7 @@ from appliance.network.names import NameCache
 from appliance.network.source import choose_local, route_source, same_family
 from appliance.sip._pj.config import TrunkAccount, host_text
 from appliance.sip.endpoint import TrunkNews
-from appliance.sip.trunks.health import Health
+from appliance.sip.trunks.health import Health, is_alive
 from appliance.site.model.lines import Trunk
 from appliance.site.snapshot import Snapshot
 from appliance.types import Address, Transport, TrunkId
@@ -60,6 +60,17 @@ class TrunkState:
     since_s: float
     address: str
     last_answer_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """Where an enabled trunk goes now. `asked`: OPTIONS tell something of it (it answers them, or nothing else would show that it lives)."""
+
+    id: TrunkId
+    name: str
+    ip: str
+    asked: bool
+    works: bool | None
 
 
 @dataclass(slots=True)
@@ -162,6 +173,21 @@ class TrunkService:
     def states(self) -> list[TrunkState]:
         """A row for every enabled trunk, in the order of the document."""
         return [self._state(line) for line in self._lines.values()]
+
+    def carriers(self) -> tuple[Carrier, ...]:
+        """Every enabled trunk that has an address, in the order of the document."""
+        return tuple(
+            Carrier(key, line.trunk.name, line.account.ip, h.interval_s > 0 and (h.answers_options or not h.registered), h.works)
+            for key, line in self._lines.items()
+            if line.account is not None and line.trunk.enabled and (h := line.health)
+        )
+
+    async def alive(self, trunk: TrunkId, timeout_s: float) -> bool:
+        """One OPTIONS beside those of its health, which does not hear of it: whether anybody answers in time."""
+        line = self._lines.get(trunk)
+        if line is None or line.account is None:
+            return False
+        return is_alive(await self._endpoint.options(f"sip:{host_text(line.trunk.host)}:{line.trunk.port}", trunk, timeout_s))
 
     def _works(self, trunk: TrunkId) -> bool | None:
         line = self._lines.get(trunk)

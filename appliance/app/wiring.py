@@ -29,6 +29,7 @@ from appliance.app.texts import serve_texts
 from appliance.app.tracing import Sessions, follow
 from appliance.app.trunks import TrunkService
 from appliance.app.voice import Voice
+from appliance.app.wan import WanService
 from appliance.calls.cdr import CallRecord as Cdr
 from appliance.calls.context import CallContext
 from appliance.calls.emergency_context import EmergencyContext
@@ -142,6 +143,7 @@ class Box:
                 self.alarm(f"feature-{name}", f"This build of the SIP library has no {name}", "rebuild it with `make clean run`")
         await self.trunks.start()
         self.trunks.apply(self.snapshot, settings.bind)
+        self.wan = WanService(self)
         self.context = self._context()
         self.listening = Listening(self.context.live, self.endpoint.all_stats)
         self.router = Router(self.context, self._emergency_context())
@@ -154,6 +156,9 @@ class Box:
         await self.phones.start()
         self._spawn(self.phones.run(), "phones")
         self._spawn(self.cellular.run(), "modem")
+        self.wan.start()
+        self._spawn(self.wan.run(), "wan")
+        self._spawn(self.wan.ask(), "wan questions")
         self._spawn(serve_texts(self.context, self.voice.flows), "texts")
         release = version("holdfast")
         self.server = Server(settings.control, release=release)
@@ -173,6 +178,7 @@ class Box:
         await self.phones.keep()
         for task in self._tasks:
             task.cancel()
+        await self.wan.stop()
         await self.trunks.stop()
         await self.endpoint.stop()
         self.registrations.flush()
@@ -204,6 +210,7 @@ class Box:
         limits = Limits(site.sip.min_expires_seconds, site.sip.max_expires_seconds, site.sip.default_expires_seconds)
         await self.endpoint.ask(self._put_in_force, rules, limits)
         self.trunks.apply(self.snapshot, self.settings.bind)
+        self.wan.site_changed()
         self.mwi.site_changed()
         self.voice.warm(made.snapshot)
         await self.phones.site_changed()

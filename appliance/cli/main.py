@@ -17,7 +17,7 @@ COMMANDS = {
     "emergency": "emergency", "factory-reset": "reset", "flow": "flow", "health": "health", "logs": "logs", "modem": "modem", "network": "network",
     "phones": "phones", "registrations": "registrations", "restart": "restart", "restore": "restore", "schedule": "schedule", "secret": "secret",
     "shell": "shell", "sign-in": "sign_in", "site": "site", "status": "status", "system": "system", "token": "token", "trace": "trace", "trunk": "trunk",
-    "voicemail": "voicemail", "web": "web",
+    "voicemail": "voicemail", "wan": "wan", "web": "web",
 }  # fmt: skip
 """Each command and the file it is in, under its own name with _ for -."""
 

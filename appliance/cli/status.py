@@ -9,6 +9,7 @@ from rich.text import Text
 
 from appliance.cli.modem import in_short
 from appliance.cli.output import Screen, duration, moment, plain, print_json, talks
+from appliance.cli.wan import INTERNET
 from appliance.control.client import Client, NoticeShape, StatusResult, TrunkShape
 
 _BAD, _GOOD, _DOUBT = "bold red", "green", "yellow"
@@ -46,6 +47,8 @@ def show(found: StatusResult, screen: Screen) -> None:
     row("Registrations", f"{found['registrations']} ({found['devices_registered']} of {found['devices']} devices)")
     row("Calls", f"{found['calls']} up, {found['free_legs']} legs free")
     row("Crashes", found["crashes"], _DOUBT if found["crashes"] else "")
+    if (wan := found.get("wan")) is not None:
+        row("Internet", f"{INTERNET.get(wan['state'], wan['state'])}: {wan['why']}", {"up": _GOOD, "down": _BAD}.get(wan["state"], _DOUBT))
     if (modem := found.get("cellular")) is not None and modem["state"] != "none":
         row("Modem", in_short(modem), _GOOD if modem["calls"] else _BAD if modem["fault"] else _DOUBT)
     _emergency(found, row)

@@ -70,6 +70,7 @@ from appliance.control.shapes import (
     VoicemailCountsResult,
     VoicemailListResult,
 )
+from appliance.control.wan_shapes import WanResult, WanSummary
 from appliance.errors import ControlError, Problem
 
 __all__ = [
@@ -128,6 +129,8 @@ __all__ = [
     "TrunkShape",
     "VoicemailCountsResult",
     "VoicemailListResult",
+    "WanResult",
+    "WanSummary",
     "default_control",
     "default_data",
 ]

@@ -386,6 +386,7 @@ METHODS = _table(
     Method("trunks.test", LineTestParams),
     Method("network"),
     Method("modem"),
+    Method("wan"),
     Method("modem.sms", ModemSmsParams),
     Method("phones.first", PhoneAskParams),
     Method("phones.settings", PhoneSettingsParams),

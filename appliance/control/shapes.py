@@ -10,6 +10,7 @@ from typing import Any, Literal
 from typing_extensions import TypedDict  # that of `typing` has no schema before Python 3.12, and the API's description is made of these
 
 from appliance.control.machine_shapes import CellularShape, HealthSummary
+from appliance.control.wan_shapes import WanSummary
 
 
 class HelloResult(TypedDict):
@@ -111,6 +112,7 @@ class StatusResult(TypedDict):
     missing: list[str]
     health: HealthSummary
     cellular: CellularShape
+    wan: WanSummary
     line_test: LineTestShape | None
 
 

@@ -1,10 +1,19 @@
-"""The machine's own addresses, asked of the kernel over netlink."""
+"""The machine's own addresses and its ways out, asked of the kernel over netlink, and told as soon as they change."""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import logging
 import socket
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.network.wan_state import Path
+
+log = logging.getLogger(__name__)
 
 PRIVATE_RANGES = tuple(
     ipaddress.IPv4Network(text)
@@ -15,6 +24,12 @@ PRIVATE_RANGES = tuple(
         "100.64.0.0/10",  # RFC 6598: behind a carrier's NAT, and overlay networks
     )
 )
+RETRY_S = 5.0
+_CARRIER = 0x1 | 0x10000
+"""IFF_UP and IFF_LOWER_UP: switched on, and a cable is in it (linux/if.h)."""
+_MAIN_TABLE = 254
+_REACHED, _FAILED = 0x02 | 0x40 | 0x80, 0x20
+"""NUD_REACHABLE, NUD_NOARP, NUD_PERMANENT; NUD_FAILED (linux/neighbour.h). The others only say that the kernel is about to ask."""
 
 
 def is_private(address: str) -> bool:
@@ -37,3 +52,117 @@ def private_addresses() -> tuple[str, ...]:
 
     with IPRoute() as route:
         return choose_private(str(message.get_attr("IFA_LOCAL")) for message in route.get_addr(family=socket.AF_INET))
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The default routes, the preferred one first; `near`: the networks on the box's own wires; `indexes`: interfaces and their numbers in the kernel."""
+
+    paths: tuple[Path, ...]
+    near: tuple[ipaddress.IPv4Network, ...]
+    indexes: tuple[tuple[str, int], ...]
+
+    def is_near(self, address: str) -> bool:
+        """On the same wire, or the box itself: that it answers does not show that anything outside does."""
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return parsed.is_loopback or parsed.is_link_local or any(parsed in network for network in self.near)
+
+
+def network_of(links: Iterable[Any], addresses: Iterable[Any], routes: Iterable[Any]) -> Network:
+    """The same, of the kernel's messages (pure). A default route through another table than the main one is not the box's."""
+    names = {m["index"]: (str(m.get_attr("IFLA_IFNAME")), m["flags"] & _CARRIER == _CARRIER) for m in links}
+    found = [
+        (m.get_attr("RTA_PRIORITY") or 0, Path(names[index][0], str(m.get_attr("RTA_GATEWAY") or ""), names[index][1]))
+        for m in routes
+        if m["dst_len"] == 0 and m["table"] == _MAIN_TABLE and (index := m.get_attr("RTA_OIF")) in names
+    ]
+    paths = tuple(path for _, path in sorted(found, key=lambda each: (each[0], each[1].interface, each[1].gateway)))
+    near = {ipaddress.IPv4Network(f"{m.get_attr('IFA_LOCAL')}/{m['prefixlen']}", strict=False) for m in addresses if m.get_attr("IFA_LOCAL")}
+    return Network(paths, tuple(sorted(near)), tuple(sorted((name, index) for index, (name, _) in names.items())))
+
+
+class LinkWatch:
+    """Tells `changed` (on the loop that called `start`) of the network at once and whenever links, addresses or routes change.
+
+    Its own thread with its own loop: to read a large table must not hold up the box's.
+    """
+
+    def __init__(self, changed: Callable[[Network], None]) -> None:
+        self._changed = changed
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        home = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run(home)), name="links", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        self._stopping = True
+        if self._loop is not None and self._watch is not None:
+            self._loop.call_soon_threadsafe(self._watch.cancel)
+        if self._thread is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._thread.join, 2.0)
+
+    async def neighbour(self, index: int, address: str) -> bool | None:
+        """Whether the kernel reaches `address` on the wire: True, False (it asked in vain), or None where it does not know now."""
+        if self._loop is None or self._stopping:
+            return None
+        try:
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_neighbour(index, address), self._loop))
+        except RuntimeError:  # the thread has just ended
+            return None
+
+    async def _run(self, home: asyncio.AbstractEventLoop) -> None:
+        self._loop, self._watch = asyncio.get_running_loop(), asyncio.create_task(self._follow(home))
+        if self._stopping:
+            self._watch.cancel()
+        await asyncio.gather(self._watch, return_exceptions=True)
+
+    async def _follow(self, home: asyncio.AbstractEventLoop) -> None:
+        while True:
+            try:
+                await self._listen(home)
+            except Exception:
+                log.exception("links are not watched; another try in %.0f s", RETRY_S)
+            await asyncio.sleep(RETRY_S)
+
+    async def _listen(self, home: asyncio.AbstractEventLoop) -> None:
+        from pyroute2 import AsyncIPRoute  # noqa: PLC0415 - 13 MB, loaded beside the start
+        from pyroute2.netlink.rtnl import RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_LINK  # noqa: PLC0415
+
+        async with AsyncIPRoute() as events, AsyncIPRoute() as asked:
+            # Listen first, then look: a change between the two is heard.
+            await events.bind(groups=RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE)
+            last = await _look(asked)
+            home.call_soon_threadsafe(self._changed, last)
+            while True:
+                async for _ in events.get():
+                    now = await _look(asked)
+                    if now != last:
+                        last = now
+                        home.call_soon_threadsafe(self._changed, now)
+
+
+async def _look(asked: Any) -> Network:
+    links = [m async for m in await asked.get_links()]
+    addresses = [m async for m in await asked.get_addr(family=socket.AF_INET)]
+    return network_of(links, addresses, [m async for m in await asked.get_routes(family=socket.AF_INET)])
+
+
+async def _neighbour(index: int, address: str) -> bool | None:
+    from pyroute2 import AsyncIPRoute  # noqa: PLC0415
+    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
+
+    async with AsyncIPRoute() as asked:
+        try:
+            found = [m async for m in await asked.neigh("get", dst=address, ifindex=index)]
+        except NetlinkError:  # nobody has sent there yet
+            return None
+    state = found[0]["state"] if found else 0
+    return True if state & _REACHED else False if state & _FAILED else None

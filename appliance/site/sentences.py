@@ -10,7 +10,7 @@ NOUNS = {
     "users": "user", "devices": "device", "groups": "group", "mailboxes": "mailbox", "trunks": "trunk", "numbers": "number", "flows": "flow",
     "schedules": "schedule", "audio": "recording", "locations": "place", "administrators": "administrator",
 }  # fmt: skip
-_GROUPS = {"sip": "SIP", "outbound": "outside dialling", "emergency": "emergency calling"}
+_GROUPS = {"sip": "SIP", "outbound": "outside dialling", "wan": "internet watch", "emergency": "emergency calling"}
 REFERS = {
     "owner": "users", "user": "users", "users": "users", "device": "devices", "devices": "devices", "main_device": "devices", "group": "groups",
     "mailbox": "mailboxes", "flow": "flows", "schedule": "schedules", "audio": "audio", "greeting": "audio", "trunk": "trunks", "trunks": "trunks",

@@ -12,6 +12,7 @@ from appliance.site.model.flows import Audio, Flow, Schedule, Step
 from appliance.site.model.lines import Number, OutboundRoute, Trunk
 from appliance.site.model.people import HOUSE_FLOW, Device, Group, Mailbox, User
 from appliance.site.model.places import Emergency, Location
+from appliance.site.model.wan import Wan
 
 
 class Interface(Part):
@@ -76,6 +77,7 @@ class Site(Part):
     trunks: dict[Id, Trunk] = Field(default_factory=dict)
     numbers: dict[Id, Number] = Field(default_factory=dict)
     outbound: OutboundRoute = OutboundRoute()
+    wan: Wan = Wan()
     flows: Annotated[dict[Id, Flow], AfterValidator(_with_house)] = Field(default_factory=dict, validate_default=True)
     """House dialling is added where it is missing (row E6)."""
     schedules: dict[Id, Schedule] = Field(default_factory=dict)

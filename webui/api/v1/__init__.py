@@ -21,12 +21,13 @@ from webui.api.v1 import (
     system,
     tokens,
     voicemail,
+    wan,
 )
 from webui.api.v1.caller import Gate
 from webui.api.v1.operation import ROOT, add_routes
 from webui.place import place
 
-PARTS = (document, library, commits, state, modem, desk_phones, system, logs, proof, voicemail, secrets, tokens, simulate, certificate, backup, about)
+PARTS = (document, library, commits, state, modem, wan, desk_phones, system, logs, proof, voicemail, secrets, tokens, simulate, certificate, backup, about)
 
 
 def set_up(app: Flask) -> None:

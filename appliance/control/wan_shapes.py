@@ -1,0 +1,43 @@
+"""What the control socket answers of the internet connection. Sentences come without their full stop."""
+
+from __future__ import annotations
+
+from typing_extensions import TypedDict
+
+
+class WanSummary(TypedDict):
+    """`state`: "unknown", "up", "poor" (somebody outside answers, and somebody does not) or "down". `interface` "": no way out has a link."""
+
+    state: str
+    since_unix_s: float
+    why: str
+    interface: str
+    gateway: str
+
+
+class WanEvidence(TypedDict):
+    """One thing that is known. `state`: "ok", "bad" or "unknown"; `since_unix_s` None: not known since when."""
+
+    source: str
+    state: str
+    sentence: str
+    since_unix_s: float | None
+
+
+class WanChange(TypedDict):
+    at_unix_s: float
+    state: str
+    before: str
+    why: str
+
+
+class WanResult(WanSummary):
+    """All of it. `trusted_in_s`: it is better, and believed so soon; None: nothing is awaited. `changes`: the newest first, since `started_unix_s` at most."""
+
+    evidence: list[WanEvidence]
+    changes: list[WanChange]
+    trusted_in_s: float | None
+    started_unix_s: float
+    link_seconds: float
+    silence_seconds: float
+    trust_seconds: float
