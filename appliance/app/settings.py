@@ -47,7 +47,9 @@ class Settings:
     def from_env(cls, env: Mapping[str, str], discover: Callable[[], tuple[str, ...]] = private_addresses) -> Settings:
         """Read and check every variable; an empty one counts as unset. `discover` gives the machine's private addresses.
 
-        Raises SettingsError naming the variable, its value and what to do. Touches neither disk nor network beyond `discover`.
+        Raises SettingsError naming the variable, its value and what to do.
+
+        Touches neither disk nor network beyond `discover`, and the board file where HOLDFAST_MODEM says so.
         """
         data = _folder(env)
         control = _path(env, "HOLDFAST_CONTROL") or data / "run" / "control.sock"
@@ -160,13 +162,26 @@ def _site(env: Mapping[str, str]) -> Path | None:
 
 def _modem(env: Mapping[str, str]) -> tuple[Path, ...]:
     value = env.get("HOLDFAST_MODEM", "").strip()
+    if value == "board":
+        return _modem_of_board(env)
     words = [word.strip() for word in value.split(",")] if value else []
     if len(words) > 2 or len(set(words)) < len(words) or not all(word.startswith("/") for word in words):
         raise SettingsError(
             f"HOLDFAST_MODEM is {value!r}",
-            "give the path of the modem's port for commands, and behind a comma that of its sound: /dev/ttyUSB2,/dev/ttyUSB1",
+            "give the path of the modem's port for commands, and behind a comma that of its sound: /dev/ttyUSB2,/dev/ttyUSB1; or the word board",
         )
     return tuple(Path(word) for word in words)
+
+
+def _modem_of_board(env: Mapping[str, str]) -> tuple[Path, ...]:
+    """The one look at files: what is plugged in decides which of the board's ports it is."""
+    from appliance.site import boards  # noqa: PLC0415 - 20 MB that a supervisor without a modem has no use for
+
+    name, board = boards.current(env)
+    ports = boards.modem(board)
+    if not ports:
+        raise SettingsError(f"HOLDFAST_MODEM is 'board', and the board {name} names no port for one", "give the port's path: /dev/ttyUSB2")
+    return tuple(Path(port) for port in ports)
 
 
 def _check_distinct(settings: Settings) -> None:

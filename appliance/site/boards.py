@@ -148,6 +148,12 @@ def devices(patterns: Sequence[str], root: Path = Path("/")) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"/{path.relative_to(root)}" for path in found))
 
 
+def modem(board: Board, root: Path = Path("/")) -> tuple[str, ...]:
+    """A modem's port for commands, and behind it that of its sound; those that are there, else the likeliest. Empty: the board has no place for one."""
+    wanted = [patterns for patterns in (board.serial.modem_at, board.serial.modem_audio) if patterns]
+    return tuple((devices(patterns, root) or patterns)[0] for patterns in wanted) if board.serial.modem_at else ()
+
+
 def _fits(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 

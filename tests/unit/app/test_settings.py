@@ -116,3 +116,18 @@ def test_a_control_path_too_long_for_a_unix_socket_is_refused(name):
 def test_bytes_count_not_letters():
     with pytest.raises(SettingsError, match="bytes long"):
         read(HOLDFAST_CONTROL="/" + "é" * 60)
+
+
+def test_the_modem_can_be_where_the_board_has_its_place(tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'name = "Box"\narchitecture = "x86_64"\ntested = "none"\nconsole = "ttyS0,115200"\nwatchdog_s = 30\n[network]\nlan = ["eth0"]\n'
+        '[serial]\nmodem_at = ["/dev/holdfast-none"]\nmodem_audio = ["/dev/holdfast-none", "/dev/null"]\n'
+    )
+    env = {"HOLDFAST_BIND": "127.0.0.1", "HOLDFAST_DATA": str(tmp_path), "HOLDFAST_MODEM": "board", "HOLDFAST_BOARD": str(own)}
+    assert Settings.from_env(env).modem == (Path("/dev/holdfast-none"), Path("/dev/null"))
+    own.write_text(own.read_text().partition("[serial]")[0])
+    with pytest.raises(SettingsError, match="the board own names no port"):
+        Settings.from_env(env)
+    with pytest.raises(SettingsError, match="no such board"):
+        Settings.from_env({**env, "HOLDFAST_BOARD": "pi"})

@@ -114,4 +114,10 @@ def test_what_is_there_gets_its_task(tmp_path):
     for name in ("ttyS1", "ttyS0", "ttyUSB2", "ttyUSB3"):
         (tmp_path / "dev" / name).touch()
     assert boards.devices(board.serial.modem_at, tmp_path) == ("/dev/ttyUSB2", "/dev/ttyS0", "/dev/ttyS1")
+    assert boards.modem(board, tmp_path) == ("/dev/ttyUSB2",)
+    pi = boards.load(boards.FOLDER / "raspberry-pi-4.toml")
+    assert boards.modem(pi, tmp_path) == ("/dev/ttyUSB2", "/dev/ttyUSB4")  # the likeliest, where none is there
+    (tmp_path / "dev/ttyUSB1").touch()
+    assert boards.modem(pi, tmp_path) == ("/dev/ttyUSB2", "/dev/ttyUSB1")
+    assert boards.modem(board.model_copy(update={"serial": boards.Serial()}), tmp_path) == ()
     assert boards.links(board, tmp_path / "none") == () and boards.devices(board.serial.modem_audio, tmp_path) == ()
