@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from appliance.app.line_faults import no_address, not_called, not_signed_in, unheard
@@ -13,14 +14,16 @@ from appliance.callflow.words import phrase
 from appliance.calls.caller import Caller
 from appliance.calls.cdr import CallRecord
 from appliance.calls.dials import TRUNK_SILENCE_S, Calling, to_outside
+from appliance.calls.live import CallState, LiveCall
+from appliance.calls.quality import Side
 from appliance.calls.refer import by_a_person
 from appliance.calls.route import ToOutside
 from appliance.control import shapes
 from appliance.errors import HoldfastError, NotFound
 from appliance.events.trunk import LineTested
-from appliance.sip.api import Answered, Dial, Ended, Leg, PlaybackEnded, Progress, Sound
+from appliance.sip.api import Answered, Dial, Ended, Leg, News, PlaybackEnded, Progress, Sound
 from appliance.sip.trunks.numbers import Kind, barred, dialled
-from appliance.types import SessionId, TrunkId
+from appliance.types import DeviceId, SessionId, TrunkId
 
 if TYPE_CHECKING:
     from appliance.app.wiring import Box
@@ -54,6 +57,7 @@ class LineTests:
         if self._task is not None and not self._task.done():
             raise HoldfastError("A test call is up already", "wait until it is over, a minute at most", code="busy")
         number = self._number(to)
+        self._room(TrunkId(trunk))
         if box.endpoint.free_legs() < 1:
             raise HoldfastError("No line is free for another call", "try again when a call has ended", code="congestion")
         session = box.new_session()
@@ -69,6 +73,14 @@ class LineTests:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    def _room(self, trunk: TrunkId) -> None:
+        """Raises HoldfastError where an emergency call is up, or ordinary calls take all channels of the trunk."""
+        live, held = self._box.context.live, self._box.snapshot.site.trunks[trunk]
+        if any(call.emergency for call in live.rows()):
+            raise HoldfastError("An emergency call is in progress, and the line is kept for it", "try again when it is over", code="emergency-in-progress")
+        if held.max_calls and live.on_trunk(trunk) >= held.max_calls:
+            raise HoldfastError(f"All lines of the trunk {held.name} are busy", "try again when a call has ended", code="congestion")
 
     def _number(self, to: str) -> str:
         """`to` in E.164. Raises HoldfastError where it is none that may be called from here; emergency numbers are never tried out like this."""
@@ -129,35 +141,38 @@ class LineTests:
     async def _call(self, session: SessionId, trunk: TrunkId, number: str) -> None:
         box, began = self._box, time.time()
         site = box.snapshot.site
+        self._room(trunk)  # calls may have come while it signed in
         plan = to_outside(ToOutside(number, (trunk,)), Calling(Caller("", site.name)), box.snapshot, (trunk,))
         dial = plan.stages[0].branches[0].dial
         text, voice = phrase(site.language, "line-test", name=site.name)
-        speaking = asyncio.create_task(box.voice.speaker.speech(text, voice), name="line test words")
         answered: float | None = None
-        leg, ended, heard = box.endpoint.dial(dial), Ended(0, cause="error"), False
-        box.sessions.note(leg.call_id, session)
+        call, ended, heard = LineCall(box, session, trunk, dial, number), Ended(0, cause="error"), False
+        speaking = asyncio.create_task(box.voice.speaker.speech(text, voice), name="line test words")
         self._now("dialling")
         try:
-            reached, ended = await self._answered(leg)
+            reached, ended = await self._answered(call)
             if reached:
                 answered = time.time()
                 self._now("answered", 200)
-                ended, heard = await _talk(leg, speaking)
+                ended, heard = await _talk(call, speaking)
+            if call.dropped:
+                self._now("failed", why=(f"The test call was ended: {call.dropped}", "Try again later"))
+            elif reached:
                 self._now("ended", 200, why=("", "") if heard else unheard(), heard=heard)
             else:
                 self._now("failed", ended.code, ended.reason, not_called(site.trunks[trunk], number, ended.code, ended.reason))
         finally:
-            leg.hangup()
+            call.end()
             speaking.cancel()
-            box.context.record(_record(session, leg, dial, trunk, number, (began, answered), ended))
+            box.context.record(_record(session, call.leg, dial, trunk, number, (began, answered), ended))
 
-    async def _answered(self, leg: Leg) -> tuple[bool, Ended]:
+    async def _answered(self, call: LineCall) -> tuple[bool, Ended]:
         """Whether somebody took the call; else why not. A carrier that says nothing is not waited for as long as a person."""
         loop, ringing = asyncio.get_running_loop(), False
         try:
             async with asyncio.timeout(TRUNK_SILENCE_S) as limit:
                 while True:
-                    match await leg.news.get():
+                    match await call.news.get():
                         case Answered():
                             return True, Ended(200)
                         case Ended() as ended:
@@ -171,19 +186,90 @@ class LineTests:
             return False, Ended(480, "No Answer", local=True, cause="no-answer") if ringing else Ended(0, local=True, cause="timeout")
 
 
-async def _talk(leg: Leg, speaking: asyncio.Task[Sound]) -> tuple[Ended, bool]:
+class LineCall:
+    """The call itself, in the registry of calls like any other: it counts against its trunk's limit, and makes room for an emergency call.
+
+    `dropped`: why it was ended from inside the box.
+    """
+
+    emergency = False
+
+    def __init__(self, box: Box, session: SessionId, trunk: TrunkId, dial: Dial, number: str) -> None:
+        self.id, self._box, self._trunk, self._number, self._shown = session, box, trunk, number, dial.from_display
+        self.news: asyncio.Queue[News] = asyncio.Queue()
+        self.state, self.since, self.dropped = CallState.DIALLING, time.time(), ""
+        self.leg = box.endpoint.dial(dial)
+        self.leg.deliver_to(self._on_news)
+        box.context.live.add(self)
+
+    def row(self) -> LiveCall:
+        return LiveCall(self.id, self.leg.call_id, "", self._shown, self._number, "", self.state, self.since, "", False, False)
+
+    def devices(self) -> Iterable[DeviceId]:
+        return ()
+
+    def trunks(self) -> Iterable[TrunkId]:
+        return (self._trunk,)
+
+    def leg_with(self, call_id: str) -> Leg | None:
+        """Nobody takes it over."""
+        return None
+
+    def dialogs(self) -> tuple[str, ...]:
+        return (self.leg.call_id,) if self.leg.call_id else ()
+
+    def audio_leg(self) -> Leg | None:
+        return self.leg if self.state is CallState.UP else None
+
+    def sides(self) -> tuple[Side, ...]:
+        return ()
+
+    def drop(self, reason: str) -> None:
+        if self.state is not CallState.ENDED:
+            self.dropped = reason
+            self.end()
+            self.news.put_nowait(Ended(503, reason, local=True, cause="dropped"))
+
+    def let_go(self, device: DeviceId) -> None:
+        """No phone of ours is in it."""
+
+    def end(self) -> None:
+        """Hang up, and out of the registry; the second time nothing happens."""
+        if self.state is not CallState.ENDED:
+            self._enter(CallState.ENDED)
+            self._box.context.live.remove(self)
+            self.leg.hangup()
+
+    def _enter(self, state: CallState) -> None:
+        self.state, self.since = state, time.time()
+
+    def _on_news(self, leg: Leg, news: News) -> None:
+        if leg.call_id:  # it has none before the INVITE is out
+            self._box.sessions.note(leg.call_id, self.id)
+        if self.state is CallState.ENDED:
+            if isinstance(news, Answered):
+                leg.hangup()  # its 200 crossed our CANCEL
+            return
+        if isinstance(news, Answered):
+            self._enter(CallState.UP)
+        elif isinstance(news, Progress) and news.code >= 180 and self.state is CallState.DIALLING:
+            self._enter(CallState.RINGING)
+        self.news.put_nowait(news)
+
+
+async def _talk(call: LineCall, speaking: asyncio.Task[Sound]) -> tuple[Ended, bool]:
     """Say the sentence until the far end hangs up or it was said often enough; how it ended, and whether anything was heard from there."""
     said, heard, playing = 0, False, False
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(TALK_S):
             while said < SAID:
                 if speaking.done() and not playing:
-                    leg.play(speaking.result())
+                    call.leg.play(speaking.result())
                     playing = True
                 try:
-                    news = await asyncio.wait_for(leg.news.get(), LOOK_S)
+                    news = await asyncio.wait_for(call.news.get(), LOOK_S)
                 except TimeoutError:
-                    stats = None if heard else await leg.stats()
+                    stats = None if heard else await call.leg.stats()
                     heard = heard or (stats is not None and stats.rx_packets > 0)
                     continue
                 if isinstance(news, Ended):
