@@ -89,6 +89,6 @@ def file_for(known: Known, result: dict[str, Any], settings: bool = False) -> Fi
         phone = Phone.model_validate(told)
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
-        raise ValueError(f"the site says what no phone can be told: {fields}") from error
+        raise ValueError(f"the site says what no phone can be told: {fields}") from None  # the values may be secrets
     body = render.settings(family, phone) if settings else render.first_file(family, phone)
     return File(body, families()[family].content_type)

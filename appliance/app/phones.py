@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SEEN_S = 10.0
-SYNC_PAUSE_S = 0.05
-"""Between two phones: 700 of them fetch in the course of a minute rather than all at once."""
+SYNC_AT_ONCE, SYNC_PAUSE_S = 20, 1.0
+"""700 phones fetch in the course of a minute rather than all at once."""
+DIALLED_AT_ONCE = re.compile(r"[0-9]{2,15}")
+"""Emergency numbers a dial plan can tell from the beginning of others; the rest are dialled like any number."""
 REASONS: dict[Verdict, str] = {
     "given": "",
     "unknown": "no phone of the site has this MAC address",
@@ -48,9 +51,14 @@ class PhoneDesk:
         self._box = box
         self._path = box.settings.data / "state" / "phones.json"
         self._dirty = False
-        self._syncing: set[asyncio.Task[list[str]]] = set()
+        self._keeping = asyncio.Lock()
+        self._to_tell: dict[str, None] = {}
+        self._telling: asyncio.Task[None] | None = None
         self.phones = Phones(b"")
         self._zone = "UTC0"
+        self._devices: dict[str, tuple[DeviceId, Device]] = {}
+        self._tokens: dict[str, str] = {}
+        self._digests: dict[str, str] = {}
 
     async def start(self) -> None:
         """Before the control socket opens."""
@@ -84,18 +92,21 @@ class PhoneDesk:
     def behind(self, mac: str) -> bool:
         """Whether this phone was told something else than it would be now."""
         seen = self.phones.last(mac)
-        told = self._settings_of(mac, seen.model, "", 0) if seen and seen.told else None
-        return told is not None and seen is not None and _digest(told) != seen.told
+        return seen is not None and bool(seen.told) and self._digests.get(mac, seen.told) != seen.told
 
     async def keep(self) -> None:
-        if not self._dirty:
-            return
-        self._dirty = False
-        text = json.dumps(self.phones.dump())
-        try:
-            await asyncio.get_running_loop().run_in_executor(None, files.write, self._path, text.encode())
-        except StateError as error:
-            log.warning("%s", error.sentence)
+        async with self._keeping:
+            if not self._dirty:
+                return
+            self._dirty = False
+            text = json.dumps(self.phones.dump())
+            try:
+                await asyncio.get_running_loop().run_in_executor(None, files.write, self._path, text.encode())
+            except StateError as error:
+                self._dirty = True
+                self._box.alarm("phones-disk", f"Which phones were let in cannot be kept: {error.sentence}", error.hint)
+            else:
+                self._box.alarm("phones-disk", "")
 
     def _read(self) -> dict[str, Any] | None:
         try:
@@ -105,24 +116,24 @@ class PhoneDesk:
         return found if isinstance(found, dict) else None
 
     async def site_changed(self) -> None:
-        """Another revision is in force: phones whose settings are others now are told to fetch them."""
-        loop = asyncio.get_running_loop()
-        self._zone = await loop.run_in_executor(None, posix_rule, self._box.snapshot.site.time_zone)
-        digests = {seen.mac: _digest(told) for seen in self.phones.seen() if seen.told and (told := self._settings_of(seen.mac, seen.model, "", 0))}
-        stale = self.phones.stale(digests)
-        if stale:
-            task = loop.create_task(self.sync(stale), name="phones fetch")
-            self._syncing.add(task)
-            task.add_done_callback(self._syncing.discard)
+        """Another revision, or other secrets, are in force: phones whose settings are others now are told to fetch them."""
+        await asyncio.get_running_loop().run_in_executor(None, self._prepare)
+        self.begin_sync(self.phones.stale(self._digests))
+
+    def _prepare(self) -> None:
+        """Everything a look-up needs, made once for a revision; 700 phones take too long for the loop."""
+        snapshot = self._box.snapshot
+        self._zone = posix_rule(snapshot.site.time_zone)
+        self._devices = {_plain(device.mac): (DeviceId(key), device) for key, device in snapshot.site.devices.items() if device.mac}
+        self._tokens = {self.phones.token(mac): mac for mac in self._devices}
+        told = {seen.mac: self._settings_of(seen.mac, seen.model, "", 0) for seen in self.phones.seen() if seen.told}
+        self._digests = {mac: _digest(each) for mac, each in told.items() if each is not None}
 
     # ---- what a phone is told ------------------------------------------------------------------------------------
 
     def device(self, mac: str) -> tuple[DeviceId, Device] | None:
         """The device with this MAC address, written in whatever way."""
-        for key, device in self._box.snapshot.site.devices.items():
-            if device.mac and _plain(device.mac) == mac:
-                return DeviceId(key), device
-        return None
+        return self._devices.get(mac)
 
     def _settings_of(self, mac: str, model: str, local_ip: str, port: int) -> dict[str, Any] | None:
         """As `provisioning.phone.Phone`; None where the device has no password."""
@@ -143,7 +154,7 @@ class PhoneDesk:
             "expires_s": snapshot.site.sip.default_expires_seconds,
             "lines": [{"user": entry.sip_user, "password": entry.secret, "display": entry.display_name, "label": label, "voicemail": voicemail or ""}],
             "codecs": list(snapshot.site.sip.codecs),
-            "emergency": sorted(snapshot.emergency_numbers | snapshot.test_numbers),
+            "emergency": sorted(n for n in snapshot.emergency_numbers | snapshot.test_numbers if DIALLED_AT_ONCE.fullmatch(n)),
             "zone": self._zone,
             "admin_password": self.phones.admin_password(mac),
             "url": f"http://{_host(local_ip)}:{port}/p/{self.phones.token(mac)}/",
@@ -151,7 +162,7 @@ class PhoneDesk:
 
     async def ask(self, params: dict[str, Any], *, token: str = "") -> shapes.PhoneResult:
         """A phone asks; with `token` for its settings. None: it gets nothing, `reason` says why."""
-        mac = self._owner_of(token) if token else params["mac"]
+        mac = self._tokens.get(token) if token else params["mac"]
         agree = params["agree"] and (not token or params["mac"] == mac)
         ask = Ask(
             mac or params["mac"], params["ip"], params["family"], params["model"], params["written"], params["firmware"], params["protocol"],
@@ -169,7 +180,8 @@ class PhoneDesk:
             family = seen.family
             told = self._settings_of(ask.mac, seen.model, params["local_ip"], params["port"]) if verdict == "given" else None
             if told is not None and token:
-                self.phones.told(ask.mac, _digest(told), time.time())
+                self._digests[ask.mac] = _digest(told)
+                self.phones.told(ask.mac, self._digests[ask.mac], time.time())
                 log.info("phone %s at %s took its settings (revision %d)", ask.mac, ask.ip, self._box.revision)
             elif told is not None:
                 # The first file leads to the settings: what may follow must not fail because the window closes in between.
@@ -182,27 +194,42 @@ class PhoneDesk:
                 await self.changed()  # before the phone has its answer: it must not be locked out by a crash
         return {"phone": told, "family": family, "reason": REASONS[verdict]}
 
-    def _owner_of(self, token: str) -> str | None:
-        for device in self._box.snapshot.site.devices.values():
-            mac = _plain(device.mac)
-            if mac and self.phones.token(mac) == token:
-                return mac
-        return None
-
     # ---- make them fetch -----------------------------------------------------------------------------------------
 
+    def begin_sync(self, macs: Sequence[str]) -> None:
+        """Tell phones in the background; those that are to be told already are told once."""
+        self._to_tell.update(dict.fromkeys(macs))
+        if self._to_tell and (self._telling is None or self._telling.done()):
+            self._telling = self._box.loop.create_task(self._tell_all(), name="phones fetch")
+
+    async def _tell_all(self) -> None:
+        while self._to_tell:
+            macs = list(self._to_tell)
+            self._to_tell.clear()
+            try:
+                await self.sync(macs)
+            except Exception:
+                log.exception("phones could not be told to fetch their settings")
+
+    def stop(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+
     async def sync(self, macs: Sequence[str]) -> list[str]:
-        """NOTIFY check-sync to every contact of these phones; the MAC addresses of those that took it."""
-        events = {seen.mac: seen.event for seen in self.phones.seen()}
-        taken = []
-        for mac in macs:
-            found = self.device(mac)
-            targets = self._box.registrations.targets(found[0]) if found else ()
-            headers = (("Event", events.get(mac) or "check-sync"), ("Subscription-State", "terminated"))
-            codes = [await self._box.endpoint.request("NOTIFY", target.uri, target.account, headers=headers, timeout_s=8.0) for target in targets]
-            if any(200 <= code < 300 for code in codes):
-                taken.append(mac)
-            await asyncio.sleep(SYNC_PAUSE_S)
+        """NOTIFY check-sync to every contact of these phones, SYNC_AT_ONCE at a time; the MAC addresses of those that took it."""
+        slots = asyncio.Semaphore(SYNC_AT_ONCE)
+
+        async def tell(mac: str) -> bool:
+            found, seen = self.device(mac), self.phones.last(mac)
+            headers = (("Event", (seen.event if seen else "") or "check-sync"), ("Subscription-State", "terminated"))
+            async with slots:
+                await asyncio.sleep(SYNC_PAUSE_S)
+                targets = self._box.registrations.targets(found[0]) if found else ()
+                codes = [await self._box.endpoint.request("NOTIFY", target.uri, target.account, headers=headers, timeout_s=8.0) for target in targets]
+            return any(200 <= code < 300 for code in codes)
+
+        answers = await asyncio.gather(*map(tell, macs))
+        taken = [mac for mac, answered in zip(macs, answers, strict=True) if answered]
         log.info("%d of %d phones were told to fetch their settings", len(taken), len(macs))
         return taken
 
@@ -269,6 +296,9 @@ def phone_methods(desk: PhoneDesk) -> Mapping[str, Callable[[dict[str, Any], Pee
     async def sync(params: dict[str, Any], peer: Peer) -> shapes.PhoneSyncResult:
         wanted = [_plain(mac) for mac in params["macs"]] or sorted(phones.enrolled)
         log.info("uid %d tells %d phones to fetch their settings", peer.uid, len(wanted))
+        if not params["wait"]:
+            desk.begin_sync(wanted)
+            return {"told": wanted, "taken": []}
         return {"told": wanted, "taken": await desk.sync(wanted)}
 
     return {

@@ -21,7 +21,7 @@ from appliance.errors import HoldfastError
 
 log = logging.getLogger(__name__)
 
-THREADS = 8
+THREADS = 16
 BEAT_S = 2.0
 ANSWER_S = 8.0
 
@@ -37,7 +37,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         port = self._settings.provisioning_port
         chosen = {
             "bind": [f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}" for ip in self._settings.bind],
-            "worker_class": "gthread",
+            "worker_class": "provisioning.servers.http.Worker",
             "workers": 1,
             "threads": THREADS,
             "worker_connections": 200,

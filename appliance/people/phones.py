@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-MOST_SEEN = 500
-"""Phones remembered; a flood of made-up addresses pushes out the oldest that belong to nobody first."""
+MOST_STRANGERS = 500
+"""Phones remembered that were not let in; a flood of made-up addresses pushes out the oldest of them and nobody else."""
 ENROL_S = 300.0
 """How long a phone may take its settings for the first time after somebody allowed it."""
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -102,8 +102,11 @@ class Phones:
     # ---- what was seen -------------------------------------------------------------------------------------------
 
     def note(self, ask: Ask, verdict: Verdict, wall: float) -> Seen:
-        """Remember a request; what is known of the phone now."""
+        """Remember a request; what is known of the phone now. Who asks in the name of a phone that was let in changes nothing of what is known of it."""
         before = self._seen.get(ask.mac)
+        if before is not None and verdict != "given" and ask.mac in self.enrolled:
+            self._seen[ask.mac] = replace(before, verdict=verdict, last_unix_s=wall, asked=before.asked + 1)
+            return self._seen[ask.mac]
         seen = Seen(
             ask.mac, ask.ip, ask.family, ask.model, ask.written, ask.firmware, ask.protocol, verdict,
             before.first_unix_s if before else wall, wall, (before.asked if before else 0) + 1,
@@ -114,8 +117,7 @@ class Phones:
             seen = replace(seen, **said)
         self._seen[ask.mac] = seen
         self._seen.move_to_end(ask.mac)
-        while len(self._seen) > MOST_SEEN:
-            stranger = next((mac for mac in self._seen if mac not in self.enrolled), next(iter(self._seen)))
+        if len(self._seen) - len(self.enrolled) > MOST_STRANGERS and (stranger := next((mac for mac in self._seen if mac not in self.enrolled), "")):
             del self._seen[stranger]
         return seen
 
@@ -140,6 +142,7 @@ class Phones:
     def forget(self, mac: str) -> None:
         """A phone must be enrolled anew."""
         self.enrolled.discard(mac)
+        self._windows.pop(mac, None)
         self._seen.pop(mac, None)
 
     # ---- kept over a restart ---------------------------------------------------------------------------------------

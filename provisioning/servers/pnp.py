@@ -15,6 +15,7 @@ from provisioning import pnp
 from provisioning.limits import Limit
 
 log = logging.getLogger(__name__)
+_IP_MULTICAST_ALL = 49
 Url = Callable[[pnp.Subscribe, str], str]
 """`url(subscribe, local_ip)`: where that phone finds its settings."""
 
@@ -37,6 +38,8 @@ class PnpServer(asyncio.DatagramProtocol):
         try:
             # Beside the SIP port, which is the same number on the box's own addresses.
             heard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Only what comes in on this address: Linux hands every member's packets to all sockets of the group (ip(7)).
+            heard.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
             heard.bind((pnp.GROUP, pnp.PORT))
             heard.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(pnp.GROUP) + socket.inet_aton(ip))
             heard.setblocking(False)

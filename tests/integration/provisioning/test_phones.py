@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import subprocess
 from collections.abc import Callable
 from functools import partial
@@ -125,6 +126,11 @@ def test_who_gets_nothing(desk: Callable[..., tuple[SiteNet, Box]]) -> None:
     assert mine.fetch(secret) is not None, "the window for every phone is still open"
     token = secret.split("/p/")[1].split("/")[0]
     assert token not in box.log.read_text()
+    with contextlib.ExitStack() as stack, thief.ns.entered():
+        for _ in range(60):  # connections that begin a request and say no more
+            held = stack.enter_context(contextlib.closing(socket.create_connection((net.box_lan, HTTP), 5)))
+            held.sendall(b"G")
+        wait_until(lambda: mine.fetch(secret), 60, "settings beside connections that hang")
 
 
 def test_the_engine_is_away(desk: Callable[..., tuple[SiteNet, Box]]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.people.phones import ENROL_S, MOST_SEEN, Ask, Phones
+from appliance.people.phones import ENROL_S, MOST_STRANGERS, Ask, Phones
 
 MAC = "805ec0112233"
 ASK = Ask(MAC, "192.168.1.20", "yealink", "yealink-t33g", "SIP-T33G", "124", "http", agree=True, event="check-sync;reboot=false")
@@ -66,11 +66,11 @@ def test_made_up_addresses_push_out_strangers_and_not_phones() -> None:
     desk = phones()
     desk.note(ASK, "given", 0)
     desk.told(MAC, "d", 0)
-    for number in range(MOST_SEEN + 50):
+    for number in range(MOST_STRANGERS + 50):
         desk.note(Ask(f"{number:012x}", "10.0.0.1"), "unknown", number)
-    assert len(desk.seen()) == MOST_SEEN
+    assert len(desk.seen()) == MOST_STRANGERS + 1
     assert desk.last(MAC) is not None
-    assert desk.seen()[0].mac == f"{MOST_SEEN + 49:012x}"
+    assert desk.seen()[0].mac == f"{MOST_STRANGERS + 49:012x}"
 
 
 def test_secrets_are_each_phones_own_and_stay() -> None:
@@ -93,3 +93,27 @@ def test_what_is_kept_comes_back(events: list[tuple[str, bool]]) -> None:
     again = phones()
     again.restore(json.loads(json.dumps(desk.dump())))
     assert (again.seen(), again.enrolled) == (desk.seen(), desk.enrolled)
+
+
+def test_a_large_fleet_is_remembered_whole() -> None:
+    desk = phones()
+    for number in range(MOST_STRANGERS + 200):
+        mac = f"{number:012x}"
+        desk.note(replace(ASK, mac=mac), "given", number)
+        desk.told(mac, "old", number)
+    assert len(desk.stale({seen.mac: "new" for seen in desk.seen()})) == MOST_STRANGERS + 200
+
+
+def test_who_asks_in_anothers_name_changes_nothing_of_what_is_known() -> None:
+    desk = phones()
+    desk.note(ASK, "given", 0)
+    desk.told(MAC, "d", 0)
+    seen = desk.note(Ask(MAC, "192.168.1.66", "poly", "poly-vvx-450", event="check-sync"), "disagrees", 9)
+    assert (seen.ip, seen.family, seen.event, seen.verdict, seen.last_unix_s) == ("192.168.1.20", "yealink", "check-sync;reboot=false", "disagrees", 9)
+
+
+def test_who_is_forgotten_is_shut_out_at_once() -> None:
+    desk = phones()
+    desk.open(MAC, 0)
+    desk.forget(MAC)
+    assert desk.judge(ASK, known=True, enabled=True, now=1) == "closed"

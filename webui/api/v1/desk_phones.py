@@ -12,7 +12,6 @@ from webui.api.v1.paging import PageQuery, page
 from webui.api.v1.state import ask_engine
 
 PHONES = "Desk phones"
-SYNC_S = 60.0
 MAC = r"^[0-9A-Fa-f]{2}([:.-]?[0-9A-Fa-f]{2}){5}$"
 
 
@@ -52,7 +51,7 @@ def forget(ask: Ask) -> Reply:
     return Reply(ask_engine("phones.forget", **ask.body.model_dump()))
 
 
-@operation("POST", "/desk-phones/sync", id="desk-phones.sync", tag=PHONES, scope="write", body=SyncBody, answers={200: PhoneSyncResult}, heavy=True)
+@operation("POST", "/desk-phones/sync", id="desk-phones.sync", tag=PHONES, scope="write", body=SyncBody, answers={202: PhoneSyncResult})
 def sync(ask: Ask) -> Reply:
-    """Tell phones to fetch their settings now. A phone that does not answer fetches them when it starts."""
-    return Reply(ask_engine("phones.sync", **ask.body.model_dump()))
+    """Tell phones to fetch their settings. It goes on in the background; a phone that does not answer fetches them when it starts."""
+    return Reply(ask_engine("phones.sync", **ask.body.model_dump(), wait=False), 202)
