@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from appliance.app.alerts import alert_methods
 from appliance.app.cellular import cellular_methods
 from appliance.app.diagnosis import RECENT_S, diagnose
 from appliance.app.emergency_test import emergency_test
@@ -179,7 +180,7 @@ def methods(box: Box) -> Mapping[str, Handler]:
         "trace": trace, "box.restart": box_restart,
         "site.activate": activate, "secrets.changed": secrets_changed, "certificate.changed": certificate_changed,
         "emergency.test": test, "emergency.notices": notices, "emergency.acknowledge": acknowledge,
-        **voicemail_methods(box.voice.voicemail), **health_methods(box),
+        **voicemail_methods(box.voice.voicemail), **health_methods(box), **alert_methods(box),
         **phone_methods(box.phones), **cellular_methods(box.cellular), **wan_methods(box.wan),
     }  # fmt: skip
 

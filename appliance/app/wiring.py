@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.app.activation import Activation, Compiled
+from appliance.app.alerts import AlertService
 from appliance.app.callbacks import Callbacks
 from appliance.app.cellular import CellularService
 from appliance.app.certificate import sip_certificate
@@ -86,6 +87,7 @@ class Box:
         self.bus = Bus()
         self.activation = Activation(self)
         self.health = Health(self)
+        self.alerts = AlertService(self)
         self.line_tests = LineTests(self)
         self.phones = PhoneDesk(self)
         self.cellular = CellularService(settings.modem, self.alarm, self.bus.publish)
@@ -105,6 +107,7 @@ class Box:
         settings, loop = self.settings, asyncio.get_running_loop()
         self.loop = loop
         made, self.revision = self.activation.load()
+        self.alerts.subscribe()
         self._open_state()
         self.voice = Voice(
             settings.data, self.engine, self.writer, lambda: self.snapshot.site, lambda: self.activation.secrets.known, self.bus.publish, self.alarm
@@ -152,6 +155,7 @@ class Box:
         self._spawn(self._every_second(), "seconds")
         self._spawn(self.activation.watch(), "site")
         self._spawn(self._show_messages(), "voicemail")
+        self._spawn(self.alerts.run(), "alerts")
         self._spawn(self.health.run(), "health")
         await self.phones.start()
         self._spawn(self.phones.run(), "phones")
@@ -214,6 +218,7 @@ class Box:
         self.mwi.site_changed()
         self.voice.warm(made.snapshot)
         await self.phones.site_changed()
+        self.alerts.site_changed()
 
     def _put_in_force(self, rules: Rules, limits: Limits) -> None:
         registrar = self.registrations.registrar

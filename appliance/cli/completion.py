@@ -93,7 +93,7 @@ def complete_path(context: click.Context, _: click.Parameter, incomplete: str) -
     if not above:
         names = list(dict.fromkeys((*names, *Site.model_fields)))
     elif above.count(".") == 1 and names:
-        names += [slot.field for slot in SLOTS if slot.kind == above.partition(".")[0]]
+        names += [slot.field for slot in SLOTS if slot.kind == above.partition(".")[0] and slot.at(above.partition(".")[2])]
     found = []
     for name in names:
         word = path_of((*above.split("."), name) if above else (name,))

@@ -18,7 +18,7 @@ from appliance.site.store import SiteStore
 from appliance.site.vault import Vault
 from appliance.site.wording import close
 
-NAME = click.argument("name", shell_complete=from_site(lambda site: [(slot.name(key), "") for slot in SLOTS for key in site.get(slot.kind) or ()]))
+NAME = click.argument("name", shell_complete=from_site(lambda site: [(slot.name(key), "") for slot in SLOTS for key in slot.keys(site)]))
 
 
 @click.group(name="secret")

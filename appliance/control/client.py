@@ -15,6 +15,8 @@ from typing import Any
 
 from appliance.control import protocol
 from appliance.control.machine_shapes import (
+    AlertsResult,
+    AlertsTestResult,
     CellularShape,
     CheckShape,
     HealthResult,
@@ -23,6 +25,7 @@ from appliance.control.machine_shapes import (
     LicenceResult,
     ModemResult,
     ModemTextShape,
+    OutboxResult,
     SystemResult,
 )
 from appliance.control.protocol import MAX_FRAME, METHODS, default_control, default_data
@@ -76,6 +79,8 @@ from appliance.errors import ControlError, Problem
 __all__ = [
     "AbsentShape",
     "AlarmShape",
+    "AlertsResult",
+    "AlertsTestResult",
     "AsyncClient",
     "CallShape",
     "CallsResult",
@@ -107,6 +112,7 @@ __all__ = [
     "NoticesResult",
     "Notification",
     "OriginateResult",
+    "OutboxResult",
     "PageResult",
     "PastCallShape",
     "PhoneResult",

@@ -179,6 +179,61 @@ class ModemResult(CellularShape):
     texts: list[ModemTextShape]
 
 
+class AlertWayShape(TypedDict):
+    """`how`: "mail" or "webhook". `places`: addresses, or the webhook; empty: not set up. `fault` "": nothing is known to be wrong."""
+
+    how: str
+    places: list[str]
+    fault: str
+    cure: str
+
+
+class AlertsResult(TypedDict):
+    """How alerts go out, and how many messages wait, were delivered, and were given up."""
+
+    ways: list[AlertWayShape]
+    waiting: int
+    sent: int
+    given_up: int
+
+
+class AlertTestShape(TypedDict):
+    """Whether a test message was taken at one place; else what is wrong and its cure."""
+
+    how: str
+    place: str
+    ok: bool
+    sentence: str
+    cure: str
+
+
+class AlertsTestResult(TypedDict):
+    """One entry for each place."""
+
+    tried: list[AlertTestShape]
+
+
+class OutboxShape(TypedDict):
+    """A message for one place. `state`: "waiting", "sent" or "dead" (given up). `next_s`: until it is tried again. `reason`: why the last try failed, as far as
+    it was since the engine's start."""
+
+    id: int
+    how: str
+    place: str
+    subject: str
+    created_unix_s: float
+    state: str
+    attempts: int
+    next_s: float
+    reason: str
+
+
+class OutboxResult(TypedDict):
+    """The newest first."""
+
+    items: list[OutboxShape]
+
+
 class LicenceResult(TypedDict):
     """The text of a licence."""
 

@@ -314,6 +314,10 @@ class ModemSmsParams(Params):
     text: str = Field(min_length=1, max_length=1600)
 
 
+class OutboxParams(Params):
+    limit: int = Field(default=50, ge=1, le=500)
+
+
 class PhoneAskParams(Params):
     """A desk phone's request, as provisioning understood it."""
 
@@ -373,6 +377,9 @@ def _table(*methods: Method) -> dict[str, Method]:
 METHODS = _table(
     Method("status"),
     Method("health"),
+    Method("alerts"),
+    Method("alerts.test", timeout_s=45.0),
+    Method("alerts.outbox", OutboxParams),
     Method("registrations"),
     Method("diagnosis"),
     Method("devices.sign-in", SignInParams),

@@ -453,7 +453,7 @@ class Editor:
 
 def is_secret(loc: Loc) -> bool:
     """Whether a secret stands there, which the vault keeps."""
-    return len(loc) == 3 and any(slot.kind == loc[0] and slot.field == loc[2] for slot in SLOTS)
+    return len(loc) == 3 and any(slot.kind == loc[0] and slot.field == loc[2] and slot.at(str(loc[1])) for slot in SLOTS)
 
 
 def _tidied(document: dict[str, Any], loc: Loc) -> tuple[dict[str, Any], tuple[Problem, ...]]:

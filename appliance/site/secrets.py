@@ -34,6 +34,16 @@ class Slot:
     kind: str
     field: str
     findings: Callable[[str, Collection[str]], Iterator[Finding]]
+    only: str = ""
+    """Of settings there is one of: the part of them it belongs to (`mail` of `alerts`)."""
+
+    def at(self, key: str) -> bool:
+        """Whether an object or part of that name can have it."""
+        return not self.only or key == self.only
+
+    def keys(self, document: Mapping[str, Any]) -> Collection[str]:
+        """What can have it in a raw document that may hold anything."""
+        return (self.only,) if self.only else _group(document.get(self.kind)).keys()
 
     def name(self, key: str) -> str:
         """Its name in the vault, which is its path in the document: `devices.dana-desk.secret`."""
@@ -60,12 +70,12 @@ def extract(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[Slot, st
     document: dict[str, Any] = dict(raw)
     taken: list[tuple[Slot, str, object]] = []
     for slot in SLOTS:
-        entries = raw.get(slot.kind)
+        entries = document.get(slot.kind)  # what an earlier kind of secret of these was taken out of
         if not isinstance(entries, Mapping):
             continue
         bare = document[slot.kind] = dict(entries)
         for key, entry in entries.items():
-            if isinstance(entry, Mapping) and slot.field in entry:
+            if isinstance(entry, Mapping) and slot.field in entry and slot.at(str(key)):
                 bare[key] = {name: value for name, value in entry.items() if name != slot.field}
                 if entry[slot.field] is not None:
                     taken.append((slot, str(key), entry[slot.field]))
@@ -80,7 +90,7 @@ def judge(name: str, value: str, site: Site, known: Mapping[str, str]) -> tuple[
 
 def possible(site: Site) -> tuple[str, ...]:
     """The names of the secrets that `site` can have, set or not, in the order of the document."""
-    return tuple(slot.name(key) for slot in SLOTS for key in getattr(site, slot.kind))
+    return tuple(slot.name(key) for slot in SLOTS for key in ((slot.only,) if slot.only else getattr(site, slot.kind)))
 
 
 def needed(site: Site) -> frozenset[str]:
@@ -111,7 +121,7 @@ def _judge(slot: Slot, key: str, value: object, document: Mapping[str, Any]) -> 
 
 def _trimmed(slot: Slot, value: str) -> str:
     """As all text of a document; but who chose a password meant its blanks."""
-    return value if slot in {PASSWORD, ADMINISTRATOR} else value.strip()
+    return value if slot in {PASSWORD, ADMINISTRATOR, MAIL} else value.strip()
 
 
 def _plain(secret: str, least: int) -> Iterator[Finding]:
@@ -146,6 +156,15 @@ def _trunk_secret(secret: str, _: Collection[str]) -> Iterator[Finding]:
     yield from _plain(secret, 8)
 
 
+def _given(secret: str, _: Collection[str]) -> Iterator[Finding]:
+    """The mail provider's choice."""
+    yield from _plain(secret, 1)
+
+
+def _webhook_secret(secret: str, _: Collection[str]) -> Iterator[Finding]:
+    yield from _plain(secret, 16)
+
+
 def _password(secret: str, around: Collection[str]) -> Iterator[Finding]:
     """Row A10."""
     yield from _first(_plain(secret, 8), _guessable(secret, around, "user"))
@@ -176,13 +195,15 @@ TRUNK = Slot("trunks", "secret", _trunk_secret)
 PIN = Slot("mailboxes", "pin", _pin)
 PASSWORD = Slot("users", "password", _password)
 ADMINISTRATOR = Slot("administrators", "password", _password)
-SLOTS = (DEVICE, TRUNK, PIN, PASSWORD, ADMINISTRATOR)
+MAIL = Slot("alerts", "password", _given, "mail")
+WEBHOOK = Slot("alerts", "secret", _webhook_secret, "webhook")
+SLOTS = (DEVICE, TRUNK, PIN, PASSWORD, ADMINISTRATOR, MAIL, WEBHOOK)
 
 
 def _named(name: str) -> tuple[Slot, str]:
     for slot in SLOTS:
         key = name.removeprefix(f"{slot.kind}.").removesuffix(f".{slot.field}")
-        if slot.name(key) == name:
+        if slot.name(key) == name and slot.at(key):
             return slot, key
     raise KeyError(name)
 

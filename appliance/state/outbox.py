@@ -36,6 +36,12 @@ class OutboxRepository:
         with self._engine.begin() as connection:
             return tuple(_record(row) for row in connection.execute(query))
 
+    def newest(self, limit: int, after: int = 0) -> tuple[OutboxRecord, ...]:
+        """The newest first, of any state; `after`: taken since that one."""
+        query = select(_table).where(_table.c.id > after).order_by(_table.c.id.desc()).limit(limit)
+        with self._engine.begin() as connection:
+            return tuple(_record(row) for row in connection.execute(query))
+
     def count(self, state: OutboxState) -> int:
         with self._engine.begin() as connection:
             return connection.execute(select(func.count()).select_from(_table).where(_table.c.state == state)).scalar_one()

@@ -5,6 +5,7 @@ Every check passes over "": in a salvaged site it stands for a field that did no
 
 from __future__ import annotations
 
+from appliance.site.checks.alerts import alerts
 from appliance.site.checks.extensions import UNIVERSAL, extensions
 from appliance.site.checks.flows import flows, schedules
 from appliance.site.checks.lines import lines, secrets
@@ -14,4 +15,4 @@ from appliance.site.checks.site import site_itself
 
 __all__ = ["CHECKS", "UNIVERSAL", "secrets"]
 
-CHECKS = (site_itself, extensions, users, devices, groups, mailboxes, lines, flows, schedules, places)
+CHECKS = (site_itself, extensions, users, devices, groups, mailboxes, lines, flows, schedules, places, alerts)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from appliance.site.model.access import Administrator
+from appliance.site.model.alerts import Alerts
 from appliance.site.model.base import E164, Host, Id, Name, Part, Port, Text
 from appliance.site.model.flows import Audio, Flow, Schedule, Step
 from appliance.site.model.lines import Number, OutboundRoute, Trunk
@@ -84,5 +85,6 @@ class Site(Part):
     audio: dict[Id, Audio] = Field(default_factory=dict)
     locations: dict[Id, Location] = Field(default_factory=dict)
     emergency: Emergency = Emergency()
+    alerts: Alerts = Alerts()
     administrators: dict[Id, Administrator] = Field(default_factory=dict)
     """Who may change the site; the id is the name they sign in with."""

@@ -168,6 +168,8 @@ def test_the_secrets_a_site_can_have_and_those_it_needs() -> None:
         "trunks.peer.secret",
         "mailboxes.dana.pin",
         "users.dana.password",
+        "alerts.mail.password",
+        "alerts.webhook.secret",
     )
     assert needed(site()) == {"devices.dana-desk.secret", "devices.dana-soft.secret", "devices.door.secret", "trunks.acme.secret"}
 

@@ -6,6 +6,7 @@ from flask import Blueprint, Flask
 
 from webui.api.v1 import (
     about,
+    alerts,
     backup,
     certificate,
     commits,
@@ -27,7 +28,8 @@ from webui.api.v1.caller import Gate
 from webui.api.v1.operation import ROOT, add_routes
 from webui.place import place
 
-PARTS = (document, library, commits, state, modem, wan, desk_phones, system, logs, proof, voicemail, secrets, tokens, simulate, certificate, backup, about)
+PARTS = (document, library, commits, state, alerts, modem, wan, desk_phones, system, logs, proof, voicemail, secrets, tokens, simulate, certificate, backup,
+         about)
 
 
 def set_up(app: Flask) -> None:

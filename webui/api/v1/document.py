@@ -271,7 +271,7 @@ def merged(value: Any, patch: Any) -> Any:
 
 
 def _slots(loc: Loc) -> list[Slot]:
-    return [slot for slot in SLOTS if len(loc) == 2 and slot.kind == loc[0]]
+    return [slot for slot in SLOTS if len(loc) == 2 and slot.kind == loc[0] and not slot.only]
 
 
 def _item(loc: Loc, held: Any) -> dict[str, Any]:

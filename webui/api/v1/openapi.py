@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 
 from appliance.site.model.base import Part
 from appliance.site.model.site import Site
-from appliance.site.secrets import SLOTS
+from appliance.site.secrets import SLOTS, Slot
 from appliance.site.tokens import SCOPES
 from webui.api.problems import MEDIA
 from webui.api.v1.body import FILE_TYPE
@@ -183,9 +183,18 @@ def _schemas() -> tuple[dict[str, Schema], Ref]:
             _describe(models[name], schema)
         _tidy(schema)
     for slot in SLOTS:
-        _add_secret(found[get_args(Site.model_fields[slot.kind].annotation)[1].__name__], slot.field)
+        _add_secret(found[_holder(slot).__name__], slot.field)
     known = {each: made[(str(index), "validation")] for index, each in enumerate(types)}
     return found, lambda wanted: known[wanted]
+
+
+def _holder(slot: Slot) -> Any:
+    """The model of what a secret belongs to."""
+    annotation = Site.model_fields[slot.kind].annotation
+    if not slot.only:
+        return get_args(annotation)[1]
+    assert isinstance(annotation, type) and issubclass(annotation, Part)
+    return annotation.model_fields[slot.only].annotation
 
 
 def _parts(model: type[BaseModel]) -> Iterator[type[BaseModel]]:

@@ -1,0 +1,31 @@
+"""The page of alerts: what is typed is saved with its secrets in the vault, mistakes stand at their fields, and a test says why it cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.pages import Pages
+from tests.support.web import office
+
+FORM = {
+    "form": "AlertsForm", "kinds": "emergency", "least": "bad", "phone_gone_minutes": "20", "repeat_minutes": "15", "mail.to": "dana@example.org",
+    "mail.emergency_to": "", "mail.host": "smtp.example.org", "mail.security": "starttls", "mail.port": "587", "mail.sender": "box@example.org",
+    "mail.username": "box", "mail.password": "p", "webhook.url": "", "webhook.secret": "a secret of sixteen",
+}  # fmt: skip
+
+
+def test_the_page_of_alerts(tmp_path: Path) -> None:
+    pages = Pages(tmp_path, office())
+    at = "/settings/alerts"
+    wrong = FORM | {"mail.to": "dana", "mail.sender": "", "webhook.url": "ftp://x", "webhook.secret": "short", "mail.security": "none"}
+    shown = pages.post(at, pages.hidden(at) | wrong, page=at)
+    for word in ("is not an e-mail address", "a mail server wants to know who sends", "is not a web address", "Is shorter than 16", "for all to read"):
+        assert word in shown.words, (word, shown.words[shown.words.index("Secret"):][:300])
+    assert pages.post(at, pages.hidden(at) | FORM, page=at).status == 303
+    held = pages.editor().show("alerts").value
+    assert (held["kinds"], held["least"], held["mail"]["to"], held["mail"]["host"]) == (["emergency"], "bad", ["dana@example.org"], "smtp.example.org")
+    assert "password" not in held["mail"]
+    assert {"alerts.mail.password", "alerts.webhook.secret"} <= {change.path for change in pages.editor().pending()}
+    shown = pages.post(at, pages.hidden(at) | {"form": "test"}, page=at)
+    assert "No test message was sent" in shown.words
+    assert "apply your changes first" in shown.words
