@@ -19,6 +19,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -113,12 +114,52 @@ class Child:
         return self.heard + policy.silence_limit_s if self.ready else self.started + policy.start_limit_s
 
 
+class StateFile:
+    """Written by a thread of its own, the latest content alone: a disk that hangs must not keep the supervisor from its children and its watchdog."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._text = ""
+        self._news = threading.Condition()
+        self._written = self._closing = False
+        self._thread = threading.Thread(target=self._run, name="state file", daemon=True)
+        self._thread.start()
+
+    def put(self, text: str) -> None:
+        with self._news:
+            self._text, self._written = text, False
+            self._news.notify()
+
+    def close(self) -> None:
+        """Wait for the last content, but not for a disk that hangs."""
+        with self._news:
+            self._closing = True
+            self._news.notify()
+        self._thread.join(1.0)
+
+    def _run(self) -> None:
+        partial = self._path.with_suffix(".part")
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._closing or (self._text and not self._written))
+                text, due = self._text, not self._written
+                self._written = True
+                if self._closing and not (due and text):
+                    return
+            try:
+                partial.write_text(text)
+                partial.replace(self._path)
+            except OSError as error:
+                log.warning("%s could not be written: %s", self._path, error.strerror)
+
+
 class Supervisor:
     """Runs `children` until a signal or a refusal; one thread, one selector."""
 
     def __init__(self, settings: Settings, children: Sequence[ChildSpec] = CHILDREN, keep_open: Sequence[int] = ()) -> None:
         """`keep_open`: descriptors every child holds, too (the data folder's lock: it is free only when the last process is gone)."""
         self._settings = settings
+        self._state_file = StateFile(settings.run / "supervisor.json")
         self._children = [Child(spec, Restarts(spec.policy, rescue=settings.rescue)) for spec in children]
         self._keep_open = tuple(keep_open)
         self._service = Service(os.environ)
@@ -313,11 +354,13 @@ class Supervisor:
         return code
 
     def _stop_all(self) -> None:
-        self._service.stopping()
+        if self._exit_code != EXIT_ALL_AGAIN:  # this process goes on then; systemd would end it for good
+            self._service.stopping()
         if self._stop_signal:
             say("\nStopping.")
         self._stop(self._children)
         self._save()
+        self._state_file.close()
 
     def _stop(self, children: Sequence[Child]) -> None:
         """Stop them in the opposite order of starting: TERM, and KILL for who needs longer than its limit."""
@@ -340,13 +383,7 @@ class Supervisor:
         """Write `run/supervisor.json` for people and for `holdfast status`; a full disk must not stop the supervisor."""
         state: dict[str, Any] = {"pid": os.getpid(), "children": {child.spec.name: _described(child) for child in self._children}}
         self._service.status(", ".join(f"{child.spec.name} {_word(child)}" for child in self._children))
-        path = self._settings.run / "supervisor.json"
-        partial = path.with_suffix(".part")
-        try:
-            partial.write_text(json.dumps(state, indent=1))
-            partial.replace(path)
-        except OSError as error:
-            log.warning("%s could not be written: %s", path, error.strerror)
+        self._state_file.put(json.dumps(state, indent=1))
 
     def _welcome(self) -> None:
         """Once, as soon as it is known of every child whether it runs."""
