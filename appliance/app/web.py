@@ -6,7 +6,6 @@ The worker asks its own server over TLS, as a browser would, and beats only when
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import http.client
 import logging
@@ -25,6 +24,7 @@ from appliance.app import logs
 from appliance.app.certificate import ensure_certificate
 from appliance.app.child import ParentLink
 from appliance.app.preflight import port_holder
+from appliance.app.rights import drop_capabilities
 from appliance.app.settings import Settings
 from appliance.errors import HoldfastError, SettingsError
 from appliance.site.certificate import OWN
@@ -35,8 +35,6 @@ THREADS = 96
 """More than the event streams the pages may hold (webui.live.MOST_STREAMS), so that these never keep a page from being shown."""
 BEAT_S = 2.0
 ANSWER_S = 8.0
-_PR_SET_NO_NEW_PRIVS = 38
-_CAPABILITY_VERSION_3 = 0x20080522
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -65,7 +63,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,  # noqa: S108  (gunicorn unlinks it at once)
             "control_socket_disable": True,
             "proc_name": "holdfast-web",
-            "when_ready": lambda _: self._drop_privileges(),
+            "when_ready": lambda _: drop_capabilities(self._settings.data),
             "post_worker_init": lambda _: threading.Thread(target=self._beat, name="heartbeat", daemon=True).start(),
         }
         for name, value in chosen.items():
@@ -84,17 +82,6 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             with contextlib.suppress(OSError, ssl.SSLError):
                 return tls_context(own, own)
         return tls_context(self._certificate, self._key)
-
-    def _drop_privileges(self) -> None:
-        """The ports are bound; from here on this process and its worker need nothing that an ordinary owner of the data folder has not."""
-        if os.geteuid() == 0 and self._settings.data.stat().st_uid != 0:
-            log.warning("%s is not root's: the web keeps root's rights to write there", self._settings.data)
-            return
-        libc = ctypes.CDLL(None, use_errno=True)
-        header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        if libc.capset(header, (ctypes.c_uint32 * 6)()) != 0:
-            log.warning("the web could not give up its capabilities: %s", os.strerror(ctypes.get_errno()))
 
     def _beat(self) -> None:
         """Ask this server for a page again and again, over one connection as long as it lasts; tell the supervisor of every answer."""
