@@ -116,6 +116,9 @@ class Announcement(Session):
         self._announce()
         self._start_page(self._wanted, self._sound, self._limit_s)
 
+    async def _last_look(self) -> None:
+        """Nobody talked."""
+
     def page_began(self) -> None:
         self._up(self._plan.callee, None)
 

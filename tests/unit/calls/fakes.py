@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any
@@ -391,6 +392,21 @@ class FakeJournal:
         return [entry["event"] for entry in self.entries]
 
 
+class Faults(logging.Handler):
+    """Errors that the calls wrote to the log, since the newest World."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.seen: list[str] = []
+        logging.getLogger("appliance.calls").addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen.append(self.format(record))
+
+
+FAULTS = Faults()
+
+
 class World:
     """A site with three users, a door station and two trunks, every device registered once."""
 
@@ -417,6 +433,9 @@ class World:
         self.live = LiveCalls()
         self.order: tuple[TrunkId, ...] = ()
         self._ids = itertools.count(1)
+        self._expected: tuple[str, ...] = ()
+        self.faults: list[str] = []
+        FAULTS.seen = self.faults
 
     def fields(self) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
@@ -489,8 +508,15 @@ class World:
     def out(self) -> list[FakeLeg]:
         return self.endpoint.dialled
 
+    def expects(self, *words: str) -> None:
+        """Errors in the log with any of these words are part of the story."""
+        self._expected += words
+
     def all_gone(self) -> None:
-        """No leg, join or call is left behind."""
+        """No leg, join or call is left behind, and the log has those errors that were expected, no others."""
+        odd = [fault for fault in self.faults if not any(words in fault for words in self._expected)]
+        assert not odd, "\n".join(odd)
+        assert self.faults or not self._expected
         assert not self.endpoint.legs, list(self.endpoint.legs)
         assert not self.endpoint.joined
         assert len(self.live) == 0

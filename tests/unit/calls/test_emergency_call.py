@@ -320,6 +320,7 @@ BREAKS: dict[str, Callable[[World], dict[str, Any]]] = {
 def test_whatever_breaks_the_invite_leaves_and_the_call_stands(broken: str) -> None:
     async def whole() -> None:
         world = World()
+        world.expects("broken on purpose", "no journal")
         helping: dict[str, Any] = {}
         calling: dict[str, Any] = {}
         for name, change in BREAKS.items():
@@ -355,6 +356,7 @@ def test_a_location_that_cannot_be_written_leaves_the_rest() -> None:
 
     async def whole() -> None:
         world = World()
+        world.expects("'str' object has no attribute")
         async with routing(world, emergency={"locations": lambda: Odd(world.snapshot.site)}):
             phone = world.calls_help()
             await departed()
@@ -378,6 +380,7 @@ async def test_no_leg_for_the_first_path(world: World) -> None:
 
 @story()
 async def test_a_fault_while_it_is_up_does_not_end_it(world: World) -> None:
+    world.expects("broken on purpose")
     phone = world.calls_help()
     await departed()
     psap = await talking_to_help(world, phone)
@@ -478,6 +481,7 @@ async def test_the_last_good_path_goes_first_and_failing_ones_last(world: World)
 def test_no_trunk_at_all_is_said_and_alarmed() -> None:
     async def whole() -> None:
         world = World()
+        world.expects("did not get through")
         bare = world.snapshot.site.model_copy(update={"trunks": {}})
         from appliance.site.snapshot import compile
 
@@ -497,6 +501,7 @@ def test_no_trunk_at_all_is_said_and_alarmed() -> None:
 
 @story()
 async def test_every_path_fails_for_five_minutes(world: World) -> None:
+    world.expects("did not get through")
     phone = world.calls_help()
     await asyncio.sleep(290)
     assert "reject" not in phone.names()

@@ -162,6 +162,7 @@ def test_a_program_that_fails_leaves_no_silence(answered: bool) -> None:
         raise RuntimeError("a bug")
 
     async def told(world: World) -> None:
+        world.expects("a bug")
         caller = answers(world)
         await settle()
         if answered:

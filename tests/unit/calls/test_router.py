@@ -58,6 +58,7 @@ def test_the_number_of_calls_is_bounded_and_comes_back() -> None:
 def test_a_fault_in_routing_answers_500_and_the_next_call_works() -> None:
     async def whole() -> None:
         world = World()
+        world.expects("no look-up today")
         faulty = {"on": True}
 
         def targets(device: Any) -> Any:

@@ -419,6 +419,7 @@ async def test_stopping_hangs_up_everything(world: World) -> None:
 
 @story()
 async def test_a_fault_in_a_handler_ends_the_call_cleanly(world: World) -> None:
+    world.expects("division by zero")
     caller = world.calls("carol-desk", "190")
     callee = await talking(world, caller)
     callee.hold = lambda: 1 / 0  # type: ignore[assignment,return-value]
@@ -431,6 +432,7 @@ async def test_a_fault_in_a_handler_ends_the_call_cleanly(world: World) -> None:
 def test_a_record_sink_that_fails_harms_no_call() -> None:
     async def whole() -> None:
         world = World()
+        world.expects("disk full")
 
         def broken(record: object) -> None:
             raise OSError("disk full")
