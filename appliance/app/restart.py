@@ -29,11 +29,12 @@ async def restart(box: Box, params: dict[str, Any], peer: Peer) -> shapes.Restar
     what, how = "everything" if params["whole"] else "the engine", ", by force" if force else ""
     log.warning("a restart of %s was asked for by uid %d (pid %d)%s: %s", what, peer.uid, peer.pid, how, params["reason"] or "no reason given")
 
-    def go() -> None:
+    def go(told: bool = False) -> None:
         box.whole = box.whole or params["whole"]
         if not force and any(call.emergency for call in box.context.live.rows()):  # one that began just now
-            log.warning("the restart waits until the emergency call is over")
-            box.loop.call_later(LOOK_S, go)
+            if not told:
+                log.warning("the restart waits until the emergency call is over")
+            box.loop.call_later(LOOK_S, go, True)
         else:
             box.again.set()
 

@@ -76,13 +76,14 @@ def test_an_emergency_call_refuses_it() -> None:
     asyncio.run(run())
 
 
-def test_one_that_begins_just_then_is_waited_for() -> None:
+def test_one_that_begins_just_then_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         box = Box()
         await box.asked()
         late = call("late", True)
         box.live.add(late)
         assert not await restarts(box, 0.2)
+        assert caplog.text.count("the restart waits") == 1
         box.live.remove(late)
         assert await restarts(box)
 
