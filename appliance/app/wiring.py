@@ -179,6 +179,7 @@ class Box:
         await self.server.close()
         await self.router.stop()
         await self.line_tests.stop()
+        self.phones.stop()
         await self.phones.keep()
         for task in self._tasks:
             task.cancel()

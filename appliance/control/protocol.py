@@ -355,6 +355,8 @@ class PhoneParams(Params):
 class PhoneSyncParams(Params):
     macs: list[str] = Field(default_factory=list, max_length=1000)
     """Empty: every phone that has its settings from the box."""
+    wait: bool = True
+    """False: they are told in the background, and nobody says who took it."""
 
 
 # ---- methods and topics ------------------------------------------------------------------------------------------
