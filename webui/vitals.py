@@ -1,4 +1,4 @@
-"""What stands on top of every page: alarms, and the vital signs 911, lines and phones, as the engine said last."""
+"""What stands on top of every page: alarms, and the vital signs 911, internet, lines and phones, as the engine said last."""
 
 from __future__ import annotations
 
@@ -52,6 +52,20 @@ def lines(state: State) -> Markup:
         return _sign("off", title, gettext("none"))
     words = gettext("%(up)d of %(all)d", up=up, all=len(trunks))
     return _sign("ok" if up == len(trunks) else "warn" if up else "bad", title, words)
+
+
+@live("vitals.internet")
+def internet(state: State) -> Markup:
+    title = gettext("Internet")
+    match state.status.get("wan", {}).get("state", ""):
+        case "up":
+            return _sign("ok", title, gettext("up"))
+        case "poor":
+            return _sign("warn", title, gettext("poor"))
+        case "down":
+            return _sign("bad", title, gettext("down"))
+        case _:
+            return _sign("off", title, gettext("unknown"))
 
 
 @live("vitals.phones")
