@@ -22,7 +22,7 @@ _PLAIN = {"autocomplete": "off"}
 
 class AlertsForm(Form):
     fields = (
-        Choices(name="kinds", label=_l("Tell of"), options=(
+        Choices(name="kinds", label=_l("Tell of"), wide=True, options=(
             ("emergency", _l("Emergency calls")), ("trunk", _l("Lines that are down")), ("phone", _l("Phones that are away")),
             ("certificate", _l("Certificates that end")), ("machine", _l("The machine: disk, memory, temperature, clock")), ("box", _l("Everything else")))),
         Select(name="least", label=_l("Tell when something"), initial="look", options=(("look", _l("needs a look, or is broken")), ("bad", _l("is broken")))),
@@ -62,9 +62,9 @@ def alerts() -> Response | str:
 def alerts_state() -> str:
     """What the engine says of it; asked by the page's script after the page itself."""
     try:
-        return render_template("settings/alerts-state.html", found=ask("alerts"), fault="")
-    except ControlError as error:
-        return render_template("settings/alerts-state.html", found=None, fault=f"{error.sentence}. {error.hint}")
+        return render_template("settings/alerts-state.html", found=ask("alerts"))
+    except ControlError:
+        return ""  # the page's top says already that the engine does not answer
 
 
 def _tested(form: AlertsForm) -> str:
