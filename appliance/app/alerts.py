@@ -61,6 +61,7 @@ class AlertService:
         self._wake = {how: asyncio.Event() for how in _FAULTS}
         self._faults: dict[str, Undelivered] = {}
         self._reasons: dict[int, str] = {}
+        self._delivered: set[int] = set()
         self._all_due = True
         self._trust: ssl.SSLContext | None = None
 
@@ -239,17 +240,23 @@ class AlertService:
         mine = sorted((record for record in due if record.kind == how), key=lambda record: not record.dedupe.startswith("emergency:"))
         for record in mine:
             try:
-                await self._send(record)
+                if record.id not in self._delivered:  # else only the disk has not heard of it
+                    await self._send(record)
+                self._delivered.add(record.id)
             except Undelivered as error:
                 await self._failed(how, record, error)
                 if error.place:
                     for other in mine[mine.index(record) + 1 :]:
                         await self._failed(how, other, error)
                     return
+            except Exception as error:  # one that makes us stumble must not hold up the others
+                log.exception("alert %d made its delivery stumble", record.id)
+                await self._failed(how, record, Undelivered(f"The box stumbled: {type(error).__name__}", place=False))
             else:
                 self._fine(how)
                 self._reasons.pop(record.id, None)
                 await self._write(partial(OutboxRepository.over, id=record.id, state=OutboxState.SENT))
+                self._delivered.discard(record.id)
 
     def _moment(self) -> Moment:
         """After a start, and where something was changed, all that waits is due."""
