@@ -123,8 +123,10 @@ class WanService:
         now = self._clock()
         if now - self._servers_s >= SERVERS_S:
             self._servers_s = now
-            with contextlib.suppress(OSError, dns.exception.DNSException):
+            try:
                 self._servers = (await asyncio.to_thread(system_servers))[:4]
+            except (OSError, dns.exception.DNSException):
+                self._servers = ()  # none is set: nobody is asked, and nobody is missed
         questions = self._questions()
         if questions.keys() != self._asked:
             self._asked, self._all_s = set(questions), float("-inf")
