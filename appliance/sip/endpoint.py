@@ -57,6 +57,7 @@ LAST_LEGS, CROWD = 12, 8
 GONE = frozenset({408, 481, 503})
 """Answers to a sign of life that mean nobody is there; 503 is our own where the TCP connection is closed."""
 NEWS_LIMIT = 20_000
+BURST = 16  # commands at once: a page that ends hangs up a hundred legs, and an INVITE does not wait for that
 TEXTS_LIMIT = 1_000
 QUIET_S, QUIET_CHECK_S = 10.0, 5.0
 """A leg without a single RTP packet for so long is asked for a sign of life (OPTIONS in the dialog, 32 s at most): gone within 60 s in all."""
@@ -165,8 +166,8 @@ class SipEndpoint:
             return
         self.to_loop(self._ready.set_result if self._ready else lambda _: None, None)
         checked = ticked = 0.0
-        while not self._stop:
-            endpoint.libHandleEvents(POLL_MS)
+        while not self._stop or self._commands:
+            endpoint.libHandleEvents(0 if self._commands else POLL_MS)
             self._drain()
             now = self.last_poll_s = time.monotonic()
             self.media.fetch(now)
@@ -291,12 +292,13 @@ class SipEndpoint:
 
     def _drain(self) -> None:
         self._woken = False
-        while self._commands:
+        for _ in range(min(BURST, len(self._commands))):
             command, arguments = self._commands.popleft()
             try:
                 command(*arguments)
             except Exception:
                 log.exception("a command to the SIP thread failed")
+        self._woken = bool(self._commands)  # the rest comes after the next poll, which does not wait then
         kind, call, a, b = self._numbers
         while lib.hf_event(kind, call, a, b):
             if kind[0] == 2:
@@ -357,10 +359,13 @@ class SipEndpoint:
         await self.ask(self._renew_tls)
 
     def _renew_tls(self) -> None:
+        closed: list[str] = []
         for (ip, transport), transport_id in self._transports.items():
             if transport is Transport.TLS and (ip, transport) in self._lan and lib.hf_tls_restart(transport_id, ip.encode(), self.config.tls_port):
-                hint = "restart the box; phones that use UDP or TCP do not notice"
-                raise SipError(f"Port {self.config.tls_port}/tls on {ip} could not be opened again", hint)
+                closed.append(ip)
+        if closed:
+            hint = "restart the box; phones that use UDP or TCP do not notice"
+            raise SipError(f"Port {self.config.tls_port}/tls on {', '.join(closed)} could not be opened again", hint)
 
     async def all_stats(self) -> Mapping[LegId, MediaStats]:
         return Counters.read(await self.ask(self._counters.snapshot, self._legs))
