@@ -42,7 +42,7 @@ from appliance.control.protocol import METHODS
 from appliance.control.server import Server
 from appliance.emergency.journal import Journal
 from appliance.emergency.notify import NoticeRegister
-from appliance.errors import StateError
+from appliance.errors import HoldfastError, SipError, StateError
 from appliance.events.bus import Bus
 from appliance.events.calls import CallEnded
 from appliance.events.emergency import EmergencyJournalFault
@@ -71,6 +71,7 @@ from appliance.types import MailboxId, SessionId, TrunkId
 log = logging.getLogger(__name__)
 
 JOURNAL_BYTES = 1 << 20
+TLS_HINT = "check the free space and permissions of the data folder"
 
 
 class Box:
@@ -120,7 +121,11 @@ class Box:
         self._restore()
         self.digest = DigestAuth(self.snapshot.realm, secrets.token_bytes(32))
         self.admission = Admission(self._rules(), self.digest, self.registrations.registrar, self._free_legs, self._crowded_by, self._note_refusal)
-        tls = await loop.run_in_executor(None, self._certificate)
+        tls = None
+        try:
+            tls = (await self._certificate(),) * 2
+        except OSError as error:
+            self.alarm("tls", f"SIP over TLS is off: its certificate could not be written ({error})", TLS_HINT)
         self.endpoint = SipEndpoint(
             EndpointConfig(
                 addresses=settings.bind,
@@ -240,19 +245,31 @@ class Box:
         self._hosts = dict(hosts)
         self.endpoint.post(lambda: self.admission.swap(with_hosts(self.admission.rules, self._hosts)))
 
-    def _certificate(self) -> tuple[Path, Path] | None:
-        try:
-            used = sip_certificate(self.settings.data, (self.snapshot.site.domain,), self.settings.bind)
-        except OSError as error:
-            self.alarm("tls", f"SIP over TLS is off: its certificate could not be written ({error})", "check the free space and permissions of the data folder")
-            return None
-        return used, used
+    async def _certificate(self) -> Path:
+        """What SIP over TLS serves. Raises OSError."""
+        return await self.loop.run_in_executor(None, sip_certificate, self.settings.data, (self.snapshot.site.domain,), self.settings.bind)
 
     async def renew_certificate(self) -> bool:
-        """Serve SIP over TLS with what is in the folder now; connections and calls go on with what they began with. False: there is no SIP over TLS."""
-        if self.endpoint.config.tls is None or await self.loop.run_in_executor(None, self._certificate) is None:
+        """Serve SIP over TLS with what is in the folder now; connections and calls go on with what they began with. False: there is no SIP over TLS.
+
+        Raises HoldfastError where the old certificate is still served, or a port stays closed.
+        """
+        if self.endpoint.config.tls is None:
             return False
-        await self.endpoint.renew_tls()
+        if (closed := self.alarms.get("tls-closed")) is not None:
+            raise HoldfastError(closed.sentence, closed.hint, code="tls-closed")
+        try:
+            await self._certificate()
+        except OSError as error:
+            sentence = f"SIP over TLS goes on with its old certificate: the new one could not be written ({error})"
+            self.alarm("tls", sentence, TLS_HINT)
+            raise HoldfastError(sentence, TLS_HINT, code="write") from error
+        try:
+            await self.endpoint.renew_tls()
+        except SipError as error:  # nothing but a new start opens it
+            self.alarm("tls-closed", error.sentence, error.hint)
+            raise
+        self.alarm("tls", "")
         return True
 
     # ---- state ---------------------------------------------------------------------------------------------------
