@@ -7,7 +7,7 @@ from webui.api.v1.operation import Ask, Reply, operation
 from webui.api.v1.state import BOX, ask_engine
 
 
-@operation("GET", "/wan", id="wan", tag=BOX, scope="read", answers={200: WanResult})
+@operation("GET", "/wan/status", id="wan.status", tag=BOX, scope="read", answers={200: WanResult})
 def wan(ask: Ask) -> Reply:
     """Whether the internet is there. Its state, since when, how the box knows, and the changes since the engine's start."""
     return Reply(ask_engine("wan"))
