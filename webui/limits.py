@@ -66,6 +66,27 @@ class Limits:
             return 0.0 if count is None or now - count.last > FORGET_S else min(2.0, max(0, count.failures - 2 * FREE) * 0.1)
 
 
+class Pace:
+    """At most `most` in `within_s` for each who does something, in memory alone; for several threads. `now`: seconds, monotonic."""
+
+    def __init__(self, most: int, within_s: float) -> None:
+        self._most, self._within_s = most, within_s
+        self._done: dict[str, list[float]] = {}
+        self._lock = threading.Lock()
+
+    def wait_s(self, who: str, now: float) -> float:
+        """0: it may be done, and counts; else how long `who` must wait."""
+        with self._lock:
+            done = [at for at in self._done.pop(who, ()) if now - at < self._within_s]
+            self._done[who] = done  # at the end: the oldest are dropped first
+            while len(self._done) > MOST:
+                del self._done[next(iter(self._done))]
+            if len(done) >= self._most:
+                return done[0] + self._within_s - now
+            done.append(now)
+            return 0.0
+
+
 def pause_s(failures: int) -> float:
     """None for the first four, then 2 s doubling to a minute."""
     return 0.0 if failures < FREE else float(min(LONGEST_S, 2.0 ** min(failures - FREE + 1, 8)))

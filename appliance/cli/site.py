@@ -128,7 +128,7 @@ def confirm(desk: Desk) -> None:
 @site.command()
 @edits
 def undo(desk: Desk) -> None:
-    """Go back at once from what was committed with --confirm. Its changes stay in the candidate."""
+    """Go back at once from what was committed with --confirm. Its changes stay in the candidate; administrators stay as they are in force."""
     finish(desk, desk.editor.undo())
 
 
@@ -138,7 +138,7 @@ def undo(desk: Desk) -> None:
 @click.option("--discard", is_flag=True, help="Drop what was changed and not committed.")
 @edits
 def rollback(desk: Desk, number: int, comment: str, discard: bool) -> None:
-    """Put the content of revision NUMBER into force again, as a new revision. Passwords stay as they are now."""
+    """Put the content of revision NUMBER into force again, as a new revision. Passwords and administrators stay as they are now."""
     with desk.slow("Checking the site"):
         made = desk.editor.rollback(number, comment, discard)
     finish(desk, made)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from appliance.clock import Moment
 from appliance.errors import HoldfastError, StateError
+from appliance.site.administrators import administering
 from appliance.site.candidate import Candidate, CandidateFile
 from appliance.site.confirm import Condition, ConditionFile, condition
 from appliance.site.model.site import Site
@@ -76,11 +77,19 @@ def put_in_force(place: Place, site: Site, *, author: str, comment: str, secrets
     return revision, made
 
 
-def go_back(place: Place, held: Condition, *, author: str, comment: str) -> Revision:
-    """Take the unconfirmed commits of `held` back; what they changed is pending again. Under the lock. Raises StateError."""
+def go_back(place: Place, held: Condition, *, author: str, comment: str, by_hand: bool) -> Revision:
+    """Take the unconfirmed commits of `held` back; what they changed is pending again. Under the lock. Raises StateError.
+
+    Administrators stay as they are in force where somebody asks for it, who need not be one; where several commits go back together, for the last may be
+    anybody's; and where nobody would be left who can sign in.
+    """
     _tidy(place)
     undone, document = place.store.current()
     site = _earlier(place, held)
+    names = place.vault.names(undone.number)
+    alone = administering(document.model_dump(mode="json"), names) and not administering(site.model_dump(mode="json"), names)
+    if by_hand or held.first != held.last or alone:
+        site, comment = under_the_same(site, document, comment)
     try:
         if place.candidates.read() is None:
             place.candidates.write(Candidate(document.model_dump(mode="json")))
@@ -101,13 +110,20 @@ def _earlier(place: Place, held: Condition) -> Site:
         return place.store.read(good)
 
 
-def restore(place: Place, site: Site, *, author: str, comment: str, undoes: int = 0, discard: bool = False) -> Revision:
+def under_the_same(site: Site, now: Site, comment: str) -> tuple[Site, str]:
+    """`site` with the administrators of `now`, and the comment that says so where it makes a difference: nobody becomes one by going back."""
+    if site.administrators == now.administrators:
+        return site, comment
+    return site.model_copy(update={"administrators": now.administrators}), f"{comment}; administrators stay as they were"
+
+
+def restore(place: Place, site: Site, *, author: str, comment: str, undoes: int = 0, discard: bool = False, alone: bool = False) -> Revision:
     """Make an older site current again, as a new revision. Secrets stay as they are now. Under the lock. Raises StateError.
 
-    `discard`: what is pending goes; else it stays pending, and staged secrets stay staged.
+    `discard`: what is pending goes; else it stays pending, and staged secrets stay staged. `alone`: as of Revision.
     """
     _tidy(place)
-    revision = place.store.add(site, author=author, comment=comment, now=time.time(), undoes=undoes)
+    revision = place.store.add(site, author=author, comment=comment, now=time.time(), undoes=undoes, alone=alone)
     if made := fill(site, place.vault.names(revision.number)):
         place.vault.put(made)
     if discard:
@@ -128,7 +144,7 @@ def go_back_when_due(place: Place) -> tuple[Revision, Condition] | None:
         if held is None:
             return None
         comment = f"revision {held.last} was not confirmed within {held.minutes} minutes; this is revision {held.previous} again"
-        return go_back(place, held, author="holdfast", comment=comment), held
+        return go_back(place, held, author="holdfast", comment=comment, by_hand=False), held
 
 
 def settle(place: Place) -> None:

@@ -20,9 +20,10 @@ from pydantic import ValidationError
 
 from appliance.clock import Moment
 from appliance.errors import DocumentError, HoldfastError, NotFound, Problem, StateError
+from appliance.site.administrators import check_somebody_stays
 from appliance.site.candidate import Candidate
 from appliance.site.canonical import canonical_object
-from appliance.site.commit import Place, Secrets, go_back, go_back_when_due, put_in_force, restore
+from appliance.site.commit import Place, Secrets, go_back, go_back_when_due, put_in_force, restore, under_the_same
 from appliance.site.confirm import MAX_MINUTES, Condition
 from appliance.site.diff import ABSENT, Change, diff, hidden_changes, undo
 from appliance.site.document import parse
@@ -286,7 +287,7 @@ class Editor:
                 if pending.document is not seen.document and find(pending.document, loc, None) == find(seen.document, loc, None):
                     # Killed before the revision counts, it is pending; killed after, it does not show as a change back.
                     self._place.candidates.write(replace(pending, document=put(pending.document, loc, find(document, loc))))
-                made = restore(self._place, ready.site, author=self._author, comment=comment)
+                made = restore(self._place, ready.site, author=self._author, comment=comment, alone=True)
                 return Committed(made.number, changes, ready.checked.warnings)
         raise HoldfastError("The site changes faster than it can be checked", "try again in a moment", code="busy")
 
@@ -304,24 +305,28 @@ class Editor:
             return held.last
 
     def undo(self) -> Committed:
-        """Go back now from the unconfirmed commit; its changes are pending again. Raises HoldfastError "nothing-to-confirm"."""
+        """Go back now from the unconfirmed commit; its changes are pending again, but for administrators, who stay as they are in force.
+
+        Raises HoldfastError "nothing-to-confirm".
+        """
         with self._locked():
             held = self._unconfirmed()
             before = look(self._place, tolerant=True).document
             comment = f"taken back unconfirmed; this is revision {held.previous} again"
-            return self._back(before, go_back(self._place, held, author=self._author, comment=comment))
+            return self._back(before, go_back(self._place, held, author=self._author, comment=comment, by_hand=True))
 
     def rollback(self, number: int, comment: str = "", discard: bool = False) -> Committed:
-        """Make the content of revision `number` current again, as a new revision. Passwords stay as they are now.
+        """Make the content of revision `number` current again, as a new revision. Passwords and administrators stay as they are now.
 
         Raises NotFound, DocumentError (it does not hold by today's rules), HoldfastError "pending" where changes are pending and `discard` is False.
         """
         self._settle()
-        site = self._place.store.read(number)
+        old = self._place.store.read(number)
         for _ in range(_TRIES):
             seen = look(self._place, tolerant=discard)
             if not discard and self.pending():
                 raise HoldfastError("Changes are pending", "commit or discard them first, or say that they shall be discarded", code="pending")
+            site, told = under_the_same(old, seen.site, comment or f"revision {number} again")
             with Job("check") as job:
                 ready = self._check(replace(seen, candidate=Candidate(site.model_dump(mode="json"))), job)
             if ready.checked.problems:
@@ -329,7 +334,7 @@ class Editor:
             with self._locked():
                 if self._place.seal() != seen.seal:
                     continue
-                made = restore(self._place, site, author=self._author, comment=comment or f"revision {number} again", discard=True)
+                made = restore(self._place, site, author=self._author, comment=told, discard=True)
                 return self._back(seen.document, made)
         raise HoldfastError("The candidate changes faster than it can be checked", "wait until the others are done, then try again", code="busy")
 
@@ -405,12 +410,18 @@ class Editor:
         }
         said = job.finish(payload)
         changes, problems = (tuple(map(Change.from_dict, said["changes"])), tuple(Problem(**each) for each in said["problems"]))
-        site, secrets = None, Secrets({}, forget)
+        site: Site | None = None
+        secrets = Secrets({}, forget)
         if not problems:
             site = Site.model_validate(said["document"] or seen.candidate.document)
             # An object made anew under an old id is another one: it does not inherit the secret.
             again = {name for name in self._not_there_before(seen, site) & names if name not in staged}
-            secrets = Secrets(fill(site, (names - forget - again) | staged), forget | again)
+            stay = (names - forget - again) | staged
+            secrets = Secrets(fill(site, stay), forget | again)
+            try:
+                check_somebody_stays(seen.document, site.model_dump(mode="json"), stay, names)
+            except DocumentError as error:
+                problems, site = error.problems, None
         checked = Checked(
             problems=problems,
             warnings=tuple(Problem(**each) for each in said["warnings"]),

@@ -22,7 +22,7 @@ from appliance.site.sample import sample_site
 from appliance.site.secrets import extract
 
 KEEP = 50
-"""Revisions kept beside the current one and the last that ran well."""
+"""Revisions kept beside the current one and the last that ran well; and as many of those that somebody made for himself alone, which push no other out."""
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _HEAD_BYTES = 64 * 1024
 class Revision:
     """One saved state of the site. `time`: seconds since the epoch by the box's clock when it was saved. `after`: the revision in force before it, 0: none.
 
-    `undoes`: the unconfirmed revision it took back, 0: none.
+    `undoes`: the unconfirmed revision it took back, 0: none. `alone`: somebody changed what is his own.
     """
 
     number: int
@@ -44,6 +44,7 @@ class Revision:
     time: float
     after: int = 0
     undoes: int = 0
+    alone: bool = False
 
 
 class SiteStore:
@@ -75,11 +76,11 @@ class SiteStore:
                 files.make_folder(self._revisions)
             yield
 
-    def add(self, site: Site, *, author: str, comment: str, now: float, undoes: int = 0) -> Revision:
+    def add(self, site: Site, *, author: str, comment: str, now: float, undoes: int = 0, alone: bool = False) -> Revision:
         """Write `site` as the next revision, which nobody uses before `make_current`. Under the lock. Raises StateError."""
         named = self.current_number() or 0
         number = max((*self._numbers(), named), default=0) + 1
-        revision = Revision(number, author, comment, now, named, undoes)
+        revision = Revision(number, author, comment, now, named, undoes, alone)
         body = json.dumps({**asdict(revision), "site": site.model_dump(mode="json")}, separators=(",", ":")).encode()
         files.write(self._path(number), body)
         return revision
@@ -88,7 +89,10 @@ class SiteStore:
         """The one step that puts a revision into force; the oldest are forgotten then, but for `keep`. Under the lock. Raises StateError."""
         files.write(self._folder / "current", f"{number}\n".encode())
         numbers = self._numbers()
-        kept = {number, keep, self._number_in("good"), *sorted(numbers)[-KEEP:]}
+        if len(numbers) <= KEEP:
+            return
+        alone = {each for each in numbers if (head := self._head(each)) is not None and head.alone}
+        kept = {number, keep, self._number_in("good"), *sorted({*numbers} - alone)[-KEEP:], *sorted(alone)[-KEEP:]}
         for old in numbers:
             if old not in kept:
                 with files.translated(f"delete old site revision {old}"):
@@ -218,4 +222,4 @@ class SiteStore:
 def _revision(raw: Mapping[str, Any]) -> Revision:
     number = int(raw["number"])
     after, undoes = int(raw.get("after", number - 1)), int(raw.get("undoes", 0))
-    return Revision(number, str(raw["author"]), str(raw["comment"]), float(raw["time"]), after, undoes)
+    return Revision(number, str(raw["author"]), str(raw["comment"]), float(raw["time"]), after, undoes, raw.get("alone") is True)

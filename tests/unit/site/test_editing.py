@@ -548,3 +548,73 @@ def test_rollback_makes_an_old_site_current_again(editor: Editor, data: Path) ->
 def test_rollback_to_a_site_without_emergency_calls_is_refused(editor: Editor) -> None:
     assert isinstance(refused(editor.rollback, 1), DocumentError)  # the sample has no trunk
     assert editor.history()[0].number == 2
+
+
+# ---- administrators --------------------------------------------------------------------------------------------------
+
+
+def administrators(data: Path) -> dict[str, str]:
+    return {key: person.role for key, person in SiteStore(data / "site").current()[1].administrators.items()}
+
+
+@pytest.fixture
+def demoted(editor: Editor, data: Path) -> Editor:
+    """Revision 3: two administrators; the candidate makes one of them an installer, and changes the name."""
+    for key in ("dana", "sam"):
+        editor.set(f"administrators.{key}", {"name": key, "password": "correct horse"})
+    editor.commit()
+    editor.set("administrators.sam.role", "installer")
+    editor.set("name", "Tried")
+    return editor
+
+
+def test_nobody_becomes_administrator_by_a_rollback(demoted: Editor, data: Path) -> None:
+    demoted.commit()
+    made = Editor(data, "sam").rollback(3, "mine again")
+    assert sentences(made.changes) == ["name of the site: Tried -> Test site"]
+    assert administrators(data) == {"dana": "administrator", "sam": "installer"}
+    assert demoted.history()[0].comment == "mine again; administrators stay as they were"
+    demoted.rollback(2)  # of before there were any
+    assert administrators(data) == {"dana": "administrator", "sam": "installer"}
+
+
+def test_nobody_becomes_administrator_by_an_undo_or_by_a_commit_on_top(demoted: Editor, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    demoted.commit("", 10)
+    back = Editor(data, "sam").undo()
+    assert sentences(back.changes) == ["name of the site: Tried -> Test site"]
+    assert administrators(data)["sam"] == "installer"
+    demoted.discard()
+    demoted.set("administrators.sam.role", "administrator")
+    demoted.commit()
+    demoted.set("administrators.sam.role", "installer")
+    demoted.commit("", 10)
+    theirs = Editor(data, "sam")
+    theirs.set("name", "On top")
+    theirs.commit("", 1)
+    overdue(monkeypatch)
+    assert theirs.waiting() is None
+    assert theirs.show("name").value == "On top"
+    assert SiteStore(data / "site").current()[1].name == "Test site"
+    assert administrators(data)["sam"] == "installer"
+
+
+def test_what_nobody_confirms_goes_back_whole(demoted: Editor, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    demoted.commit("", 10)
+    overdue(monkeypatch)
+    assert demoted.waiting() is None
+    assert administrators(data) == {"dana": "administrator", "sam": "administrator"}
+
+
+def test_no_commit_leaves_the_box_without_an_administrator(demoted: Editor, data: Path) -> None:
+    demoted.set("administrators.dana.enabled", False)
+    error = refused(demoted.commit)
+    assert isinstance(error, DocumentError)
+    assert error.problems[0].path == "administrators.dana"
+    demoted.set("administrators.sam.role", "administrator")
+    demoted.commit()
+    assert administrators(data)["sam"] == "administrator"
+
+
+def overdue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of what is unconfirmed is over."""
+    monkeypatch.setattr("appliance.site.confirm.Condition.seconds_left", lambda *_: 0.0)

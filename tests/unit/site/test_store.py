@@ -269,3 +269,15 @@ def test_killed_at_random_moments_the_current_revision_is_the_old_or_the_new(tmp
         assert current_name(store) in {f"Site {last}", f"Site {last + 1}"}
         done = int(current_name(store).removeprefix("Site "))
     assert done >= 50
+
+
+def test_what_people_save_for_themselves_pushes_no_other_revision_out(tmp_path: Path) -> None:
+    store = SiteStore(tmp_path)
+    small = Site(name="Small")
+    save(store, 1)
+    for count in range(KEEP + 10):
+        with store.locked():
+            store.make_current(store.add(small, author="dana", comment="", now=float(count), alone=True).number)
+    numbers = [revision.number for revision in store.history()]
+    assert numbers == [*range(KEEP + 11, 11, -1), 1]
+    assert (store.read(1).name, store.current()[1].name) == ("Site 1", "Small")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webui.limits import FORGET_S, FREE, LONGEST_S, MOST, Limits, pause_s, source
+from webui.limits import FORGET_S, FREE, LONGEST_S, MOST, Limits, Pace, pause_s, source
 
 
 def test_the_first_failures_cost_nothing_then_pauses_grow():
@@ -59,3 +59,11 @@ def test_addresses_that_one_machine_can_choose_among_count_together():
     assert source("2001:db8:1:2:3:4:5:6") == source("2001:db8:1:2::1") == "2001:db8:1:2::/64"
     assert source("2001:db8:1:3::1") != source("2001:db8:1:2::1")
     assert source("nonsense") == "nonsense"
+
+
+def test_a_pace_is_kept_by_each_alone():
+    pace = Pace(2, 60.0)
+    assert [pace.wait_s("a", now) for now in (0.0, 10.0, 20.0)] == [0.0, 0.0, 40.0]
+    assert pace.wait_s("b", 20.0) == 0.0
+    assert pace.wait_s("a", 60.0) == 0.0
+    assert pace.wait_s("a", 60.0) == 10.0

@@ -114,7 +114,7 @@ def confirm(ask: Ask) -> Reply:
 
 @operation("POST", "/commits/undo", id="commits.undo", tag=TAG, scope="commit", answers={200: CommitAnswer}, refusals=(409,))
 def undo(ask: Ask) -> Reply:
-    """Go back now from the commit that waits to be confirmed. Its changes are pending again, nothing is lost."""
+    """Go back now from the commit that waits to be confirmed. Its changes are pending again, nothing is lost; administrators stay as they are in force."""
     return _committed(place().editor(ask.who.name).undo(), 200)
 
 
@@ -122,7 +122,7 @@ def undo(ask: Ask) -> Reply:
     "POST", "/commits/rollback", id="commits.rollback", tag=TAG, scope="commit", body=RollbackBody, answers={201: CommitAnswer}, refusals=(404, 409), heavy=True
 )
 def rollback(ask: Ask) -> Reply:
-    """Put the content of an earlier revision into force, as a new revision. Passwords stay as they are now."""
+    """Put the content of an earlier revision into force, as a new revision. Passwords and administrators stay as they are now."""
     return _committed(place().editor(ask.who.name).rollback(ask.body.revision, ask.body.comment, ask.body.discard), 201)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
 
-from flask import redirect, render_template, request, url_for
+from flask import current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from appliance.errors import Conflict, ControlError, DocumentError, HoldfastError, Problem
@@ -20,12 +22,15 @@ from webui.forms.form import friendly
 from webui.guard import current
 from webui.i18n import gettext, lazy_gettext, sort_key
 from webui.i18n import lazy_gettext as _l
+from webui.limits import Pace
 from webui.place import place
 from webui.saved import toast
 
 log = logging.getLogger(__name__)
 
 ACTIVATE_S = 10.0
+SAVES, WITHIN_S = 30, 600.0
+"""Each makes a revision, and the engine takes it over."""
 
 AREA.tab("forwarding", lazy_gettext("Forwarding"), 20)
 
@@ -64,6 +69,11 @@ class OwnForwarding(ForwardingForm):
             return False
         value: dict[str, Any] = {name.partition(".")[2]: read for name, read in typed.items()}
         path = f"{self.path}.forwarding"
+        pace: Pace = current_app.extensions.setdefault("own-forwarding", Pace(SAVES, WITHIN_S))
+        if wait := pace.wait_s(self.path, time.monotonic()):
+            hint = gettext("Save again in %(n)d min; what you typed stays here.", n=math.ceil(wait / 60))
+            self.problems.append(Problem(gettext("Forwarding"), gettext("You saved very often"), hint))
+            return False
         try:
             made = place().editor(current().author).commit_alone(path, value, gettext("own forwarding"), self.version)
         except Conflict as conflict:

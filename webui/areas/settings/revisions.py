@@ -36,7 +36,7 @@ def revision(number: int) -> str:
 
 @AREA.post("/revisions/<int:number>/bring-back")
 def bring_back(number: int) -> Response | tuple[str, int]:
-    """Its content as a new revision, after the checks of every commit."""
+    """Its content with today's administrators as a new revision, after the checks of every commit."""
     editor = place().editor(current().author)
     comment = request.form.get("comment", "").strip()[:500]
     try:
