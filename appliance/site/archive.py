@@ -239,13 +239,13 @@ def receive(
     into: Path,
     *,
     product: str,
-    keep: Callable[[str], bool] = lambda _: True,
+    keep: Callable[[str, int], bool] = lambda path, size: True,
     check: Callable[[Head], None] = lambda _: None,
     progress: Progress | None = None,
 ) -> Content:
     """Unpack the backup `file` into the empty folder `into` (files 0600, folders 0700, all synced), and know it whole and authentic when this returns.
 
-    `keep`: which paths are written; all are verified. `check` sees the head before the rest and may refuse it. Raises SealError: what lies in `into` is then of
+    `keep`: what is written; all is verified. `check` sees the head before the rest and may refuse it. Raises SealError: what lies in `into` is then of
     no use; OSError when the disk refuses.
     """
     sealed: Any = SealedReader(file, passphrase, PURPOSE)  # read() is all gzip needs of it, going forward
@@ -259,7 +259,7 @@ def receive(
 
 
 def _receive(
-    packed: gzip.GzipFile, into: Path, product: str, keep: Callable[[str], bool], check: Callable[[Head], None], progress: Progress | None
+    packed: gzip.GzipFile, into: Path, product: str, keep: Callable[[str, int], bool], check: Callable[[Head], None], progress: Progress | None
 ) -> Content:
     head = _head(_told_part(packed, "head.json"), product)
     check(head)
@@ -272,7 +272,7 @@ def _receive(
         done += size
         if done > head.bytes + _SLACK or len(found) >= MAX_FILES:
             raise _wrong("holds more than it says")
-        found[path] = {"path": path, "size": size, "sha256": _copy(packed, size, into / path if keep(path) else None)}
+        found[path] = {"path": path, "size": size, "sha256": _copy(packed, size, into / path if keep(path, size) else None)}
         if progress is not None:
             progress(done, head.bytes)
     manifest = _parsed(_exactly(packed, record[1], MAX_TOLD))

@@ -128,6 +128,7 @@ def _checked(chain: str, key: str, now_unix_s: float) -> tuple[Certificate, byte
 
 def _chain(text: str) -> list[Certificate]:
     from cryptography import x509  # noqa: PLC0415
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
 
     if len(text) > LARGEST:
         raise _wrong("certificate", "is too large for a certificate", f"at most {LARGEST // 1024} kB: choose the file with the certificates alone")
@@ -135,9 +136,15 @@ def _chain(text: str) -> list[Certificate]:
         hint = "it is the file that begins with -----BEGIN CERTIFICATE-----"
         raise _wrong("certificate", "is not a certificate in PEM", f"this is a key: {hint}" if "PRIVATE KEY-----" in text else hint)
     try:
-        return x509.load_pem_x509_certificates(text.encode())
+        found = x509.load_pem_x509_certificates(text.encode())
     except ValueError:
         raise _wrong("certificate", "is damaged", "copy it whole, from BEGIN to END") from None
+    try:
+        for each in found:  # both are read on demand
+            each.public_key(), each.extensions
+    except (UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        raise _wrong("certificate", "has a key or an extension that is not known", "get one with an RSA or EC key from who issues it") from None
+    return found
 
 
 def _key(text: str) -> Any:
@@ -146,8 +153,8 @@ def _key(text: str) -> Any:
 
     if len(text) > 2 * LARGEST or "PRIVATE KEY-----" not in text:
         raise _wrong("key", "is not a private key in PEM", "it is the file that begins with -----BEGIN PRIVATE KEY-----")
-    begin = text.index("-----BEGIN", max(0, text.index("PRIVATE KEY-----") - 40))
     try:
+        begin = text.index("-----BEGIN", max(0, text.index("PRIVATE KEY-----") - 40))
         return serialization.load_pem_private_key(text[begin:].encode(), None)
     except TypeError:
         raise _wrong("key", "is locked with a passphrase", "take it off first: openssl pkey -in key.pem -out open.pem") from None

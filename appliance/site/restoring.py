@@ -26,7 +26,14 @@ Told = dict[str, Any]
 def verified(source: BinaryIO, passphrase: str, scratch: Path | None = None, progress: Progress | None = None) -> Told:
     """Read `source` to the end; recordings need no room for that. `scratch`: a folder for what does. Raises HoldfastError."""
     with tempfile.TemporaryDirectory(prefix="holdfast-", dir=scratch) as folder, files.translated("verify the backup"):
-        content = receive(source, passphrase, Path(folder), product=version("holdfast"), keep=_small, progress=progress)
+
+        def small(path: str, size: int) -> bool:
+            if not path.startswith(("site/", "vault/", "state/state.db")):
+                return False
+            _check_room(Path(folder), size)
+            return True
+
+        content = receive(source, passphrase, Path(folder), product=version("holdfast"), keep=small, progress=progress)
         return _examined(content, Path(folder))
 
 
@@ -34,17 +41,17 @@ def unpacked(source: BinaryIO, passphrase: str, part: Path, progress: Progress |
     """Unpack `source` into the empty folder `part` (`pending.staging`), whole and looked through. Raises HoldfastError."""
 
     def room(head: Head) -> None:
-        free = shutil.disk_usage(part).free
-        if free < head.bytes + SPARE_BYTES:
-            raise HoldfastError(f"The backup needs {size(head.bytes)}, and {size(free)} are free", "make room on the disk of the data folder", code="no-room")
+        _check_room(part, head.bytes)
 
     with files.translated("unpack the backup"):
         content = receive(source, passphrase, part, product=version("holdfast"), check=room, progress=progress)
     return _examined(content, part)
 
 
-def _small(path: str) -> bool:
-    return path.startswith(("site/", "vault/", "state/state.db"))
+def _check_room(folder: Path, wanted: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < wanted + SPARE_BYTES:
+        raise HoldfastError(f"The backup needs {size(wanted)}, and {size(free)} are free", "make room on the disk of the data folder", code="no-room")
 
 
 def _examined(content: Content, folder: Path) -> Told:

@@ -153,7 +153,7 @@ def test_what_is_no_backup_is_said_and_kept_nowhere(web, dana, backup):
     assert not (web.data / "restore.new").exists()
 
 
-def test_by_api(web, backup):
+def test_by_api(web, dana, backup):
     with Api(web) as api:
         made = api.post("/backup", {"passphrase": PASSPHRASE})
         assert (made.status_code, made.headers["Content-Type"]) == (200, "application/octet-stream")
@@ -161,6 +161,7 @@ def test_by_api(web, backup):
         sent = api.ask("POST", "/restore/upload", raw=made.content, Content_Type="application/octet-stream")
         assert sent.json()["bytes"] == len(made.content)
         upload = sent.json()["upload"]
+        assert dana.post(f"/settings/restore/{upload}/drop").status_code == 404  # somebody else's
         refused(api.post("/restore", {"upload": upload, "passphrase": "wrong wrong wrong"}), 422, "wrong-passphrase")
         told = api.ok("POST", "/restore", {"upload": upload, "passphrase": PASSPHRASE})
         assert (told["site"], told["placed"]) == ("Tidewater Family Clinic", "")

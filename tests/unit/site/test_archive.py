@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from appliance.emergency.journal import read as read_journal
 from appliance.errors import HoldfastError, StateError
-from appliance.site import archive
+from appliance.site import archive, restoring
 from appliance.site.archive import Head, back_up, check_database, receive
 from appliance.site.model.site import Site
 from appliance.site.sealing import Cost, SealError, SealingWriter, seal
@@ -166,7 +167,7 @@ def test_progress_reaches_the_whole(tmp_path):
 def test_what_is_not_kept_is_verified_all_the_same(tmp_path):
     made = backed_up(make_data(tmp_path / "data"))
     whole = unpacked(made, tmp_path / "a")
-    assert unpacked(made, tmp_path / "b", keep=lambda path: path.startswith("site/")) == whole
+    assert unpacked(made, tmp_path / "b", keep=lambda path, size: path.startswith("site/")) == whole
     assert all(name.startswith("site/") for name in tree(tmp_path / "b"))
 
 
@@ -348,3 +349,15 @@ def test_a_damaged_database_is_told_from_a_sound_one(tmp_path):
     (tmp_path / "other").write_bytes(b"no database" * 1000)
     with pytest.raises(SealError, match="damaged"):
         check_database(tmp_path / "other")
+
+
+def test_looking_into_a_backup_leaves_room_on_the_disk(tmp_path, monkeypatch):
+    made = backed_up(make_data(tmp_path / "data"))
+    (tmp_path / "scratch").mkdir()
+    usage = SimpleNamespace(free=restoring.SPARE_BYTES)
+    monkeypatch.setattr(restoring.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(restoring, "version", lambda _: "1.2.0")
+    with pytest.raises(HoldfastError) as caught:
+        restoring.verified(io.BytesIO(made), WORDS, tmp_path / "scratch")
+    assert caught.value.code == "no-room"
+    assert list((tmp_path / "scratch").iterdir()) == []

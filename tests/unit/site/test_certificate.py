@@ -1,9 +1,12 @@
 """The site's own certificate: what is refused and why, what is written, and what it says."""
 
+import base64
 import stat
 import time
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from appliance.errors import DocumentError, NotFound
@@ -60,6 +63,7 @@ def test_what_is_no_certificate_or_key(tmp_path, issuer):
     assert "is damaged" in refusals(tmp_path, pem, key_pem(key).replace("M", "!"))["key"]
     assert "locked with a passphrase" in refusals(tmp_path, pem, key_pem(key, b"secret"))["key"]
     assert "too large" in refusals(tmp_path, pem * 200, key_pem(key))["certificate"]
+    assert "is damaged" in refusals(tmp_path, pem, "PRIVATE KEY-----")["key"]  # without its beginning
     assert "\x00" not in str(refusals(tmp_path, "\x00" + pem[:100], "é"))
 
 
@@ -81,3 +85,15 @@ def test_dates_names_and_chain(tmp_path, issuer):
     assert "names no host" in refusals(tmp_path, pem, key_pem(key))["certificate"]
     pem, key = issuer.issue("pbx.example.com")
     assert "breaks behind pbx.example.com" in refusals(tmp_path, pem + Issuer("Others").pem, key_pem(key))["certificate"]
+
+
+def test_a_key_or_an_extension_that_is_not_known(tmp_path, issuer):
+    key = new_key()
+    der = x509.load_pem_x509_certificate(issuer.issue("pbx.example.com", key=key)[0].encode()).public_bytes(serialization.Encoding.DER)
+    # The OID of the public key (id-ecPublicKey), and that of the alternative names, which becomes that of the basic constraints.
+    unknown = der.replace(bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d027f"))
+    twice = der.replace(bytes.fromhex("0603551d11"), bytes.fromhex("0603551d13"))
+    for changed in (unknown, twice):
+        assert changed != der
+        pem = f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(changed).decode()}-----END CERTIFICATE-----\n"
+        assert "is not known" in refusals(tmp_path, pem, key_pem(key))["certificate"]

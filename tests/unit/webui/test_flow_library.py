@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -267,7 +268,10 @@ def test_a_recording_that_is_used_stays_and_one_without_its_file_says_so(pages: 
     assert refused.status == 409
     assert "Step say of the flow Main menu" in refused.words
     pages.editor().delete("flows.menu.steps.say")
+    file = media_path(pages.data, pages.editor().show("audio.hello").value["sha256"])
+    os.utime(file, (0, 0))  # old enough to be collected
     assert pages.post("/flows/audio/hello/delete", {}, page="/flows/audio/hello").status == 303
+    assert file.exists()  # an undo brings it back
     assert pages.editor().show("audio").value == {}
     pages.editor().set("audio.lost", {"name": "Lost", "sha256": "a" * 64})
     assert "File missing: replace it" in pages.get("/flows/recordings/").words

@@ -123,7 +123,6 @@ def delete_recording(key: str) -> AnyResponse | tuple[str, int]:
     if used_by("audio", key):
         g.notice = gettext("It is still used, so it was not deleted. Choose another recording there first.")
     elif delete(f"audio.{key}", gettext("%(name)s is deleted, not applied.", name=held.get("name") or key)):
-        media.collect(place().data)
         return redirect(url_for("flows.recordings"), 303)
     return _page(RecordingForm.at(f"audio.{key}"), key), 409
 

@@ -138,8 +138,11 @@ def go(id: str) -> Answer:
 
 @AREA.post("/restore/<id>/drop")
 @allowed("administrator")
-def drop_upload(id: str) -> Response:
-    backups().drop(id)
+def drop_upload(id: str) -> Answer:
+    try:
+        backups().drop(backups().upload(id, current().id).id)
+    except NotFound:
+        return _lost()
     toast(gettext("The file is deleted from the box. Nothing was changed."))
     return redirect(url_for("settings.backup"), 303)
 
