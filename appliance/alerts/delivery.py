@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import random
 import socket
 import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import aiosmtplib
-import httpx
-
 from appliance.site.model.alerts import AlertMail
+
+if TYPE_CHECKING:
+    import aiosmtplib
 
 PATIENCE_S = 30.0
 """For one delivery as a whole."""
@@ -42,8 +44,14 @@ def context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+async def _ready(library: str) -> None:
+    """Load a library the first time there is something to send: most boxes never need it, and a start has no time for it."""
+    await asyncio.get_running_loop().run_in_executor(None, importlib.import_module, library)
+
+
 async def mail(message: EmailMessage, settings: AlertMail, ip: str, password: str, trust: ssl.SSLContext, name: str) -> None:
     """Hand `message` to the server at `ip`. `name`: what the box calls itself. Raises Undelivered."""
+    await _ready("aiosmtplib")
     try:
         async with asyncio.timeout(PATIENCE_S):
             await _mail(message, settings, ip, password, trust, name)
@@ -52,6 +60,8 @@ async def mail(message: EmailMessage, settings: AlertMail, ip: str, password: st
 
 
 async def _mail(message: EmailMessage, settings: AlertMail, ip: str, password: str, trust: ssl.SSLContext, name: str) -> None:
+    import aiosmtplib  # noqa: PLC0415
+
     host = settings.host or ip
     sock = await _connected(ip, settings.port, f"The mail server {host}")
     client = aiosmtplib.SMTP(
@@ -90,6 +100,8 @@ async def _mail(message: EmailMessage, settings: AlertMail, ip: str, password: s
 
 async def _politely(client: aiosmtplib.SMTP) -> None:
     """The message is taken: what goes wrong from here on must not have it sent again."""
+    import aiosmtplib  # noqa: PLC0415
+
     try:
         await client.quit()
     except (aiosmtplib.SMTPException, OSError):
@@ -112,6 +124,9 @@ async def _connected(ip: str, port: int, what: str) -> socket.socket:
 
 async def post(url: str, ip: str, body: bytes, headers: dict[str, str], trust: ssl.SSLContext) -> None:
     """POST `body` to `url`, whose host is at `ip`. Any 2xx is success; redirects are not followed. Raises Undelivered."""
+    await _ready("httpx")
+    import httpx  # noqa: PLC0415
+
     parts = urlsplit(url)
     host = parts.hostname or ""
     at = httpx.URL(url).copy_with(host=ip)
