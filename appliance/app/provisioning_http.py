@@ -7,13 +7,13 @@ import logging
 import os
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
 from appliance.app import logs
+from appliance.app.answering import ANSWER_S, beat
 from appliance.app.child import ParentLink
 from appliance.app.rights import drop_capabilities
 from appliance.app.settings import Settings
@@ -22,8 +22,6 @@ from appliance.errors import HoldfastError
 log = logging.getLogger(__name__)
 
 THREADS = 16
-BEAT_S = 2.0
-ANSWER_S = 8.0
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -62,23 +60,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         return app
 
     def _beat(self) -> None:
-        """Ask this server again and again; tell the supervisor of every answer."""
-        connection = http.client.HTTPConnection(self._settings.bind[0], self._settings.provisioning_port, timeout=ANSWER_S)
-        ready = False
-        while True:
-            try:
-                connection.request("GET", "/health")
-                answer = connection.getresponse()
-                answer.read()
-                if answer.status == http.client.OK:
-                    if not ready:
-                        self._parent.ready(())
-                        ready = True
-                    self._parent.beat()
-            except (OSError, http.client.HTTPException) as error:
-                connection.close()
-                log.debug("no answer from the own server: %s", error)
-            time.sleep(BEAT_S if ready else 0.1)
+        beat(self._parent, http.client.HTTPConnection(self._settings.bind[0], self._settings.provisioning_port, timeout=ANSWER_S))
 
 
 def main() -> int:

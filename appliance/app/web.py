@@ -14,13 +14,13 @@ import socket
 import ssl
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
 from appliance.app import logs
+from appliance.app.answering import ANSWER_S, beat
 from appliance.app.certificate import ensure_certificate
 from appliance.app.child import ParentLink
 from appliance.app.preflight import port_holder
@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 
 THREADS = 96
 """More than the event streams the pages may hold (webui.live.MOST_STREAMS), so that these never keep a page from being shown."""
-BEAT_S = 2.0
-ANSWER_S = 8.0
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -84,25 +82,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         return tls_context(self._certificate, self._key)
 
     def _beat(self) -> None:
-        """Ask this server for a page again and again, over one connection as long as it lasts; tell the supervisor of every answer."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is this very process
-        connection = http.client.HTTPSConnection(self._settings.bind[0], self._settings.http_port, timeout=ANSWER_S, context=context)
-        ready = False
-        while True:
-            try:
-                connection.request("GET", "/health")
-                answer = connection.getresponse()
-                answer.read()
-                if answer.status == http.client.OK:
-                    if not ready:
-                        self._parent.ready(())
-                        ready = True
-                    self._parent.beat()
-            except (OSError, http.client.HTTPException) as error:
-                connection.close()
-                log.debug("no answer from the own server: %s", error)
-            time.sleep(BEAT_S if ready else 0.1)
+        beat(self._parent, http.client.HTTPSConnection(self._settings.bind[0], self._settings.http_port, timeout=ANSWER_S, context=context))
 
 
 def web_certificate(settings: Settings) -> tuple[Path, Path]:
