@@ -9,6 +9,8 @@ from typing import NewType
 UserId = NewType("UserId", str)
 DeviceId = NewType("DeviceId", str)
 TrunkId = NewType("TrunkId", str)
+MODEM = TrunkId("mobile modem")
+"""The modem as a line among the trunks. No trunk of the document can have this name, and people read it as it is: in records, notices and the journal."""
 LocationId = NewType("LocationId", str)
 FlowId = NewType("FlowId", str)
 GroupId = NewType("GroupId", str)
