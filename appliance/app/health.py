@@ -18,7 +18,8 @@ from appliance.clock import boottime_s
 from appliance.control import machine_shapes as shapes
 from appliance.errors import SettingsError
 from appliance.events.system import HealthChanged
-from appliance.health.judge import SILENT_S, Check, judge, worst
+from appliance.health.judge import Check, judge, worst
+from appliance.health.limits import DISK_SILENT_S
 from appliance.health.machine import machine
 from appliance.health.reading import Reading
 from appliance.health.sampler import Sampler
@@ -39,7 +40,7 @@ class Health:
 
     def __init__(self, box: Box) -> None:
         self._box = box
-        self._sampler = Sampler(box.settings.data)
+        self._sampler = Sampler(box.settings.data, box.settings.sysfs)
         self._reading: Reading | None = None
         self._checks: tuple[Check, ...] = ()
         self._points: deque[shapes.HealthPoint] = deque(maxlen=int(HOUR_S / POINT_S))
@@ -55,7 +56,7 @@ class Health:
             look = self._box.loop.run_in_executor(None, self._sampler.sample)
             try:
                 # A disk that hangs holds that thread; what was known before stays, and is told.
-                while not (await asyncio.wait({look}, timeout=SILENT_S))[0]:
+                while not (await asyncio.wait({look}, timeout=DISK_SILENT_S))[0]:
                     if self._reading is not None:
                         self._take(replace(self._reading, silent_s=time.monotonic() - asked))
                 self._take(look.result())

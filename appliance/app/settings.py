@@ -37,6 +37,8 @@ class Settings:
     crashes: int = 0
     modem: tuple[Path, ...] = ()
     """A modem's port for commands, and the one its calls' sound comes over; empty: there is none."""
+    sysfs: Path = Path("/sys")
+    """Where the kernel tells of the board's sensors."""
 
     @property
     def run(self) -> Path:
@@ -68,6 +70,7 @@ class Settings:
             rescue=_choice(env, "HOLDFAST_RESCUE", ("0", "1"), "0") == "1",
             crashes=_count(env, "HOLDFAST_CRASHES"),
             modem=_modem(env),
+            sysfs=_path(env, "HOLDFAST_SYSFS") or Path("/sys"),
         )
         _check_distinct(settings)
         return settings

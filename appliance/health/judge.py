@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from appliance.health.reading import Reading
-
-Level = Literal["ok", "look", "bad"]
-"""As it should be; somebody should look at it; broken, or about to break."""
-DAY_S = 86400.0
-GB, MB = 1e9, 1e6
-SILENT_S = 15.0
-"""A disk that answers nothing for so long hangs."""
-ENOUGH_S = 45.0
-"""A processor that is busy for less is none to worry about."""
+from appliance.health import limits
+from appliance.health.limits import GB, MB, Level
+from appliance.health.reading import Power, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +30,6 @@ def worst(checks: Sequence[Check]) -> Level:
     return max((check.level for check in checks), key=("ok", "look", "bad").index, default="ok")
 
 
-def level_of(value: float, before: Level | None, *, look: float, bad: float = math.inf, slack: float) -> Level:
-    """High values are worse. Once reached, a level ends `slack` below where it began, so that a value on the edge does not ring twice a minute."""
-    if value >= bad - (slack if before == "bad" else 0.0):
-        return "bad"
-    return "look" if value >= look - (slack if before in {"look", "bad"} else 0.0) else "ok"
-
-
 def _checks(r: Reading, before: Mapping[str, Level]) -> Iterator[Check]:
     yield _data_folder(r)
     yield _disk(r, before.get("disk"))
@@ -53,13 +37,13 @@ def _checks(r: Reading, before: Mapping[str, Level]) -> Iterator[Check]:
     yield _memory(r, before.get("memory"))
     if r.swap_total:
         share = r.swap_used / r.swap_total
-        level = level_of(share, before.get("swap"), look=0.6, slack=0.15)
+        level = limits.SWAP.level(share, before.get("swap"))
         yield _made("swap", level, f"{_percent(share)} of the swap space is used", "Memory is short: see which process takes it", share)
-    level = level_of(r.busy, before.get("processor"), look=0.9, slack=0.1) if r.busy_s >= ENOUGH_S else "ok"
+    level = limits.PROCESSOR.level(r.busy, before.get("processor")) if r.busy_s >= limits.PROCESSOR_ENOUGH_S else "ok"
     sentence = f"The processor was busy for {_percent(r.busy)} of the last {r.busy_s:.0f} s"
     yield _made("processor", level, sentence, "See which process takes it; if it lasts, sound stutters", r.busy)
     per_core = r.load[1] / max(1, r.cores)
-    level = level_of(per_core, before.get("load"), look=3.0, slack=1.0)
+    level = limits.LOAD.level(per_core, before.get("load"))
     yield _made(
         "load",
         level,
@@ -67,11 +51,13 @@ def _checks(r: Reading, before: Mapping[str, Level]) -> Iterator[Check]:
         "See what else runs on this machine: it works hard, or waits for a slow disk",
     )
     if r.temperature_c is not None:
-        level = level_of(r.temperature_c, before.get("temperature"), look=75.0, bad=82.0, slack=5.0)
+        level = limits.TEMPERATURE_C.level(r.temperature_c, before.get("temperature"))
         yield _made(
             "temperature", level, f"The processor is at {r.temperature_c:.0f} °C", "Give the machine air; it slows down by itself when it gets hotter",
             min(1.0, max(0.0, r.temperature_c / 100)),
         )  # fmt: skip
+    if r.power is not None:
+        yield from _power(r.power)
     yield _handles(r, before.get("handles"))
     for certificate in r.certificates:
         yield _certificate(certificate.file, certificate.ends_unix_s, r.at_unix_s)
@@ -82,7 +68,7 @@ def _made(name: str, level: Level, sentence: str, cure: str, share: float | None
 
 
 def _data_folder(r: Reading) -> Check:
-    if r.silent_s >= SILENT_S:
+    if r.silent_s >= limits.DISK_SILENT_S:
         return Check(
             "data-folder", "bad", f"The disk has not answered for {r.silent_s:.0f} s", "Calls go on from memory. Check the disk or card, and replace it"
         )
@@ -92,11 +78,18 @@ def _data_folder(r: Reading) -> Check:
     return Check("data-folder", "ok", "The data folder can be written")
 
 
+def _power(power: Power) -> Iterator[Check]:
+    """Calls stutter and cards lose data long before a board with a weak supply goes down."""
+    within = f"within the last {limits.POWER_CALM_S / 60:.0f} minutes"
+    low, slowed = power.low_ago_s < limits.POWER_CALM_S, power.slowed_ago_s < limits.POWER_CALM_S
+    sentence = f"The power supply gave the board too little voltage {within}" if low else "The power supply gives enough voltage"
+    yield _made("power", "bad" if low else "ok", sentence, "Use the board's own power supply and a short, thick cable; unplug what draws power over USB")
+    sentence = f"The board slowed its processor down {within}" if slowed else "The board lets its processor run at full speed"
+    yield _made("speed", "look" if slowed else "ok", sentence, "It does so when it is hot or short of power: look at the temperature and the power supply")
+
+
 def _disk(r: Reading, before: Level | None) -> Check:
-    """Limits in bytes, by the size of the disk within bounds: 2 % of a card is little, of a large disk it is plenty."""
-    bad = min(max(100 * MB, 0.02 * r.disk_total), 1 * GB)
-    look = min(max(500 * MB, 0.08 * r.disk_total), 5 * GB)
-    level = level_of(-r.disk_free, before, look=-look, bad=-bad, slack=0.25 * bad)
+    level = limits.disk(r.disk_total).level(-r.disk_free, before)
     share = 1 - r.disk_free / r.disk_total if r.disk_total else None
     return _made(
         "disk",
@@ -122,7 +115,7 @@ def _clock(r: Reading) -> Check:
 
 def _memory(r: Reading, before: Level | None) -> Check:
     share = 1 - r.memory_available / r.memory_total if r.memory_total else 0.0
-    level = level_of(share, before, look=0.85, bad=0.94, slack=0.04)
+    level = limits.MEMORY.level(share, before)
     sentence = f"{_size(r.memory_available)} of {_size(r.memory_total)} of memory are free"
     return _made("memory", level, sentence, "See which process takes it; stop what does not belong to the box", share)
 
@@ -132,7 +125,7 @@ def _handles(r: Reading, before: Level | None) -> Check:
     if most is None:
         return Check("handles", "ok", "No process of the box is short of file handles")
     share = most.handles / max(1, most.most_handles)
-    level = level_of(share, before, look=0.7, bad=0.9, slack=0.1)
+    level = limits.HANDLES.level(share, before)
     sentence = f"The {most.name} has {most.handles} of at most {most.most_handles} files and connections open"
     return _made("handles", level, sentence, "Restart the box's software when no call is up, and report this", share)
 
@@ -142,10 +135,10 @@ def _certificate(file: str, ends_unix_s: float | None, now_unix_s: float) -> Che
     if ends_unix_s is None:
         return Check(name, "bad", f"The certificate of {who} cannot be read", "Put a certificate in PEM form in its place")
     left = ends_unix_s - now_unix_s
-    days = max(0, round(left / DAY_S))
+    days = max(0, round(left / limits.DAY_S))
     if left <= 0:
         return Check(name, "bad", f"The certificate of {who} is no longer valid", "Replace it; if the clock is wrong, set that first")
-    level: Level = "bad" if left < 3 * DAY_S else "look" if left < 30 * DAY_S else "ok"
+    level: Level = "bad" if left < limits.CERTIFICATE_BAD_S else "look" if left < limits.CERTIFICATE_LOOK_S else "ok"
     return _made(
         name,
         level,

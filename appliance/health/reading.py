@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,9 +32,19 @@ class CertificateReading:
 
 
 @dataclass(frozen=True, slots=True)
+class Power:
+    """So many seconds ago the supply last gave too little voltage, and the board slowed its processor down for that or for heat; infinite: never seen."""
+
+    low_ago_s: float = math.inf
+    slowed_ago_s: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """Shares are 0 to 1. `busy`: of all processor cores, over the last `busy_s` (at most a minute). `load`: of 1, 5 and 15 minutes. `temperature_c` None:
     there is no sensor.
+
+    `power` None: the board does not say.
 
     `write_fault`: why the data folder could not be written, "" : it could. `silent_s`: so long the disk has not answered, 0: it does.
     """
@@ -56,3 +67,4 @@ class Reading:
     processes: tuple[ProcessReading, ...]
     certificates: tuple[CertificateReading, ...]
     silent_s: float = 0.0
+    power: Power | None = None

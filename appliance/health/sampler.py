@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from appliance.health import certificates, clock
-from appliance.health.reading import CertificateReading, ProcessReading, Reading
+from appliance.health import certificates, clock, sensors
+from appliance.health.reading import CertificateReading, ClockTrust, Power, ProcessReading, Reading
 
 WINDOW_S = 60.0
 """What `busy` is taken over."""
@@ -25,15 +25,18 @@ PROBE = b"\0" * 4096
 
 
 class Sampler:
-    """For one thread at a time. `data`: the box's data folder."""
+    """For one thread at a time. `data`: the box's data folder. `sysfs`: where the board's sensors are."""
 
-    def __init__(self, data: Path) -> None:
-        self._data = data
+    def __init__(self, data: Path, sysfs: Path = sensors.SYSFS) -> None:
+        self._data, self._sysfs = data, sysfs
         self._spent: deque[tuple[float, float, float]] = deque([_spent()])
         self._family: dict[int, tuple[str, psutil.Process]] = {}
         self._family_at = self._written_at = float("-inf")
         self._used: dict[int, tuple[float, float]] = {}
         self._write_fault = ""
+        self._clock_was_set = False
+        self._power = Power()
+        self._power_at = time.monotonic()
         self._certificates: dict[Path, tuple[tuple[int, int], CertificateReading]] = {}
 
     def sample(self) -> Reading:
@@ -51,13 +54,29 @@ class Sampler:
             swap_used=swap.used,
             disk_total=disk.f_blocks * disk.f_frsize,
             disk_free=disk.f_bavail * disk.f_frsize,
-            temperature_c=_temperature(),
+            temperature_c=sensors.temperature_c(self._sysfs),
             machine_uptime_s=time.clock_gettime(time.CLOCK_BOOTTIME),
-            clock=clock.trust(clock.kernel_status()),
+            clock=self._clock(),
             write_fault=self._try_to_write(disk.f_flag),
             processes=self._processes(),
             certificates=tuple(self._ends(path) for path in sorted((self._data / "tls").glob("*.crt"))),
+            power=self._supply(),
         )
+
+    def _clock(self) -> ClockTrust:
+        """A clock that a time server set once is trusted for as long as the box runs: crystals drift by seconds a week."""
+        found = clock.trust(clock.kernel_status())
+        self._clock_was_set |= found == "set"
+        return "was-set" if self._clock_was_set and found != "set" else found
+
+    def _supply(self) -> Power | None:
+        found, now = sensors.power(self._sysfs), time.monotonic()
+        if found is None:
+            return None
+        passed, self._power_at = now - self._power_at, now
+        low, slowed = found
+        self._power = Power(0.0 if low else self._power.low_ago_s + passed, 0.0 if slowed else self._power.slowed_ago_s + passed)
+        return self._power
 
     def _busy(self) -> tuple[float, float]:
         """(share, over how many seconds)."""
@@ -152,14 +171,3 @@ def _spent() -> tuple[float, float, float]:
     # guest time is in user time already (proc_stat(5)).
     total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
     return time.monotonic(), times.idle + getattr(times, "iowait", 0.0), total
-
-
-def _temperature() -> float | None:
-    """The hottest of the processor's sensors."""
-    try:
-        sensors = psutil.sensors_temperatures()
-    except (OSError, AttributeError, ValueError):
-        return None
-    ours = [each for name, all in sensors.items() if any(word in name for word in ("cpu", "soc", "core", "k10", "zen", "acpi", "thermal")) for each in all]
-    known = [each.current for each in ours or [one for all in sensors.values() for one in all] if each.current is not None and 0 < each.current < 150]
-    return max(known, default=None)

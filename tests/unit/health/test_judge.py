@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from appliance.health.judge import DAY_S, judge, level_of, worst
-from appliance.health.reading import CertificateReading, ProcessReading, Reading
+from appliance.health.judge import judge, worst
+from appliance.health.limits import DAY_S, POWER_CALM_S, TEMPERATURE_C, Limit
+from appliance.health.reading import CertificateReading, Power, ProcessReading, Reading
 
 GB = 10**9
 NOW = 1_800_000_000.0
@@ -43,8 +44,14 @@ def test_a_box_that_is_well_has_nothing_to_cure():
         ("processor", {"busy": 0.95, "busy_s": 5.0}, "ok"),
         ("load", {"load": (1.0, 13.0, 2.0)}, "look"),
         ("load", {"load": (50.0, 3.0, 2.0)}, "ok"),
-        ("temperature", {"temperature_c": 76.0}, "look"),
-        ("temperature", {"temperature_c": 85.0}, "bad"),
+        ("temperature", {"temperature_c": TEMPERATURE_C.look + 1}, "look"),
+        ("temperature", {"temperature_c": TEMPERATURE_C.bad + 1}, "bad"),
+        ("power", {"power": Power()}, "ok"),
+        ("power", {"power": Power(low_ago_s=0.0)}, "bad"),
+        ("power", {"power": Power(low_ago_s=POWER_CALM_S - 1)}, "bad"),
+        ("power", {"power": Power(low_ago_s=POWER_CALM_S)}, "ok"),
+        ("speed", {"power": Power(low_ago_s=0.0)}, "ok"),
+        ("speed", {"power": Power(slowed_ago_s=5.0)}, "look"),
         ("handles", {"processes": (replace(WELL.processes[0], handles=800),)}, "look"),
         ("handles", {"processes": (replace(WELL.processes[0], handles=1000),)}, "bad"),
         ("clock", {"clock": "never"}, "look"),
@@ -66,6 +73,7 @@ def test_each_matter_has_its_limits_and_its_cure(name, changed, level):
 
 
 def test_what_is_not_there_is_not_judged():
+    assert not {"power", "speed"} & levels().keys()
     assert not {"swap", "temperature", "certificate-web"} & levels(swap_total=0, temperature_c=None, certificates=()).keys()
     assert levels(processes=())["handles"] == "ok"
     assert levels(disk_total=0, disk_free=0)["disk"] == "bad"
@@ -73,14 +81,14 @@ def test_what_is_not_there_is_not_judged():
 
 def test_a_level_is_left_with_room_to_spare():
     """75 °C on the edge for an hour is one change, not a hundred."""
-    before, seen = "ok", []
+    limit, before, seen = Limit(look=75.0, bad=82.0, slack=5.0), "ok", []
     for temperature in (74.0, 75.5, 74.5, 75.5, 71.0, 75.1, 69.9, 74.9):
-        before = level_of(temperature, before, look=75.0, bad=82.0, slack=5.0)
+        before = limit.level(temperature, before)
         seen.append(before)
     assert seen == ["ok", "look", "look", "look", "look", "look", "ok", "ok"]
-    assert level_of(80.0, "bad", look=75.0, bad=82.0, slack=5.0) == "bad"
-    assert level_of(80.0, "look", look=75.0, bad=82.0, slack=5.0) == "look"
-    assert level_of(76.0, "bad", look=75.0, bad=82.0, slack=5.0) == "look", "from bad it goes down step by step"
+    assert limit.level(80.0, "bad") == "bad"
+    assert limit.level(80.0, "look") == "look"
+    assert limit.level(76.0, "bad") == "look", "from bad it goes down step by step"
     assert levels({"disk": "look"}, disk_free=int(2.6 * GB))["disk"] == "look"
     assert levels({"disk": "ok"}, disk_free=int(2.6 * GB))["disk"] == "ok"
     assert levels({"memory": "look"}, memory_available=int(0.7 * GB))["memory"] == "look"

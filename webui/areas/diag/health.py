@@ -22,8 +22,8 @@ _l = lazy_gettext
 AREA.tab("health", _l("Health and clock"), 60)
 NAMES = {
     "data-folder": _l("Data folder"), "disk": _l("Disk"), "clock": _l("Clock"), "memory": _l("Memory"), "swap": _l("Swap space"), "processor": _l("Processor"),
-    "load": _l("Load"), "temperature": _l("Temperature"), "handles": _l("Open files and connections"), "certificate-web": _l("Certificate of these pages"),
-    "certificate-sip": _l("Certificate of SIP over TLS"),
+    "load": _l("Load"), "temperature": _l("Temperature"), "power": _l("Power supply"), "speed": _l("Speed of the processor"),
+    "handles": _l("Open files and connections"), "certificate-web": _l("Certificate of these pages"), "certificate-sip": _l("Certificate of SIP over TLS"),
 }  # fmt: skip
 """Checks by their names in the engine."""
 CURES = {
