@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from appliance.network.wan_state import Path
@@ -28,6 +29,8 @@ RETRY_S = 5.0
 _CARRIER = 0x1 | 0x10000
 """IFF_UP and IFF_LOWER_UP: switched on, and a cable is in it (linux/if.h)."""
 _MAIN_TABLE = 254
+PREFERRED = 117
+"""The protocol number (rtm_protocol, free for programs) of the default route by which netd puts one way out before the others."""
 _REACHED, _FAILED = 0x02 | 0x40 | 0x80, 0x20
 """NUD_REACHABLE, NUD_NOARP, NUD_PERMANENT; NUD_FAILED (linux/neighbour.h). The others only say that the kernel is about to ask."""
 
@@ -54,34 +57,84 @@ def private_addresses() -> tuple[str, ...]:
         return choose_private(str(message.get_attr("IFA_LOCAL")) for message in route.get_addr(family=socket.AF_INET))
 
 
+class Over(StrEnum):
+    """What lies between the box and an address."""
+
+    BOX = "box"
+    LAN = "lan"
+    INTERNET = "internet"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The interface an address is reached by, "" where that is not known or there is none, and whether it has a cable in it."""
+
+    over: Over
+    interface: str = ""
+    carrier: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The default routes, the preferred one first; `near`: the networks on the box's own wires; `indexes`: interfaces and their numbers in the kernel."""
+    """The default routes, the one in use first; `near`: the networks on the box's own wires; `indexes`: interfaces and their numbers in the kernel.
+
+    `routed`: networks the site's own routers lead to, with their interfaces; `cables`: interfaces that are up and have a cable in them.
+    `preferred`: the way out that netd has put first, None: the metrics decide.
+    """
 
     paths: tuple[Path, ...]
     near: tuple[ipaddress.IPv4Network, ...]
     indexes: tuple[tuple[str, int], ...]
+    routed: tuple[tuple[ipaddress.IPv4Network, str], ...] = ()
+    cables: frozenset[str] = frozenset()
+    preferred: Path | None = None
 
     def is_near(self, address: str) -> bool:
-        """On the same wire, or the box itself: that it answers does not show that anything outside does."""
+        """On the same wire, behind a router of the site, or the box itself: that it answers does not show that anything outside does."""
+        return self.reach(address).over is not Over.INTERNET
+
+    def reach(self, address: str) -> Reach:
+        """How the kernel gets to an IP literal. What is no IPv4 address is taken to lie outside."""
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
-            return False
-        return parsed.is_loopback or parsed.is_link_local or any(parsed in network for network in self.near)
+            return Reach(Over.INTERNET)
+        if parsed.is_loopback:
+            return Reach(Over.BOX)
+        inside = [(network.prefixlen, interface) for network, interface in self.routed if parsed in network]
+        if inside:
+            interface = max(inside)[1]
+            return Reach(Over.LAN, interface, interface in self.cables)
+        if parsed.is_link_local or any(parsed in network for network in self.near):
+            return Reach(Over.LAN)
+        way = next((path for path in self.paths if path.carrier), None)
+        return Reach(Over.INTERNET, way.interface if way else "", way is not None)
 
 
 def network_of(links: Iterable[Any], addresses: Iterable[Any], routes: Iterable[Any]) -> Network:
     """The same, of the kernel's messages (pure). A default route through another table than the main one is not the box's."""
     names = {m["index"]: (str(m.get_attr("IFLA_IFNAME")), m["flags"] & _CARRIER == _CARRIER) for m in links}
-    found = [
-        (m.get_attr("RTA_PRIORITY") or 0, Path(names[index][0], str(m.get_attr("RTA_GATEWAY") or ""), names[index][1]))
-        for m in routes
-        if m["dst_len"] == 0 and m["table"] == _MAIN_TABLE and (index := m.get_attr("RTA_OIF")) in names
-    ]
-    paths = tuple(path for _, path in sorted(found, key=lambda each: (each[0], each[1].interface, each[1].gateway)))
+    main = [m for m in routes if m["table"] == _MAIN_TABLE and m.get_attr("RTA_OIF") in names]
+    found: list[tuple[int, Path]] = []
+    first: set[tuple[str, str]] = set()
+    routed = []
+    for m in main:
+        interface, carrier = names[m.get_attr("RTA_OIF")]
+        if m["dst_len"]:
+            if (network := m.get_attr("RTA_DST")) is not None:
+                routed.append((ipaddress.IPv4Network(f"{network}/{m['dst_len']}"), interface))
+        elif m.get("proto") == PREFERRED:
+            first.add((interface, str(m.get_attr("RTA_GATEWAY") or "")))
+        else:
+            found.append((m.get_attr("RTA_PRIORITY") or 0, Path(interface, str(m.get_attr("RTA_GATEWAY") or ""), carrier)))
+    found.sort(key=lambda each: ((each[1].interface, each[1].gateway) not in first, each[0], each[1].interface, each[1].gateway))
+    paths = tuple(dict.fromkeys(path for _, path in found))
     near = {ipaddress.IPv4Network(f"{m.get_attr('IFA_LOCAL')}/{m['prefixlen']}", strict=False) for m in addresses if m.get_attr("IFA_LOCAL")}
-    return Network(paths, tuple(sorted(near)), tuple(sorted((name, index) for index, (name, _) in names.items())))
+    return Network(
+        paths, tuple(sorted(near)), tuple(sorted((name, index) for index, (name, _) in names.items())), tuple(sorted(routed)),
+        frozenset(name for name, carrier in names.values() if carrier),
+        next((path for path in paths if (path.interface, path.gateway) in first), None),
+    )  # fmt: skip
 
 
 class LinkWatch:
@@ -161,7 +214,7 @@ async def _neighbour(index: int, address: str) -> bool | None:
 
     async with AsyncIPRoute() as asked:
         try:
-            found = [m async for m in await asked.neigh("get", dst=address, ifindex=index)]
+            found = await asked.neigh("get", dst=address, ifindex=index)
         except NetlinkError:  # nobody has sent there yet
             return None
     state = found[0]["state"] if found else 0

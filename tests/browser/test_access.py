@@ -150,7 +150,7 @@ def test_the_console_gives_a_new_password_and_signs_everybody_out(web):
 @pytest.mark.row("A11")
 def test_no_access_means_no_entry_and_403(web):
     visitor = Visitor(web)
-    assert visitor.sign_in("user-201").headers["location"] == "/account"
+    assert visitor.sign_in("user-201").headers["location"] == "/me/"
     shown = visitor.get("/account")
     assert shown.status == 200
     assert "/people/" not in shown.text
