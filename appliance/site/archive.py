@@ -28,7 +28,7 @@ from appliance.site.sealing import COST, Cost, SealedReader, SealError, SealingW
 
 FORMAT = 1
 FOLDERS = ("voicemail", "media", "tls", "web", "vault", "site")
-"""What of the data folder belongs to the site, as a whole; and of `state` the database and the emergency journal."""
+"""What of the data folder belongs to the site, as a whole; and of `state` the database, the emergency journal and which desk phones were let in."""
 PURPOSE = "backup"
 MAX_FILES = 100_000
 MAX_TOLD = 32 << 20
@@ -41,7 +41,7 @@ _BLOCK = 1 << 18
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@=-]{0,127}")
 _PATH = re.compile(
     rf"(?:{'|'.join(FOLDERS)})(?:/{_NAME.pattern}){{1,4}}"
-    rf"|state/(?:state\.db|emergency\.journal(?:\.[0-9]{{1,20}})?|journals(?:/{_NAME.pattern}){{2}})"
+    rf"|state/(?:state\.db|phones\.json|emergency\.journal(?:\.[0-9]{{1,20}})?|journals(?:/{_NAME.pattern}){{2}})"
 )
 _PASSING = (".new", ".part", ".tmp", ".spare")
 """Ends of the names of files that are being written, or only made in advance."""
@@ -93,7 +93,7 @@ def back_up(data: Path, into: BinaryIO, passphrase: str, *, product: str, now_un
             revision, site = in_force(data)
         state = held.enter_context(_state_copy(data))
         pinned += [("state/state.db", state, os.fstat(state.fileno()).st_size)] if state is not None else []
-        pinned += [_pin(held, data, path) for path in _journals(data)]
+        pinned += [_pin(held, data, path) for path in _state_files(data)]
         later = [(_told(data, path), path) for folder in FOLDERS if folder not in _PINNED for path in _walk(data / folder)]
         total = sum(size for _, _, size in pinned) + sum(_size(path) for _, path in later)
         head = Head(FORMAT, product, now_unix_s, site, revision, total)
@@ -155,7 +155,8 @@ def _walk(folder: Path) -> Iterator[Path]:
                 yield folder / entry.name
 
 
-def _journals(data: Path) -> Iterator[Path]:
+def _state_files(data: Path) -> Iterator[Path]:
+    """What of `state` is copied as it lies there."""
     state = data / "state"
     own = [path for path in _walk(state) if path.parent == state and _PATH.fullmatch(_told(data, path)) and path.name != "state.db"]
     return iter([*own, *_walk(state / "journals")])

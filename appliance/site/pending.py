@@ -43,7 +43,7 @@ LOCK_PATIENCE_S = 3.0
 
 _STATE = "state/state.db"
 _LOGS = tuple(f"{_STATE}{end}" for end in ("-wal", "-shm", "-journal"))
-UNITS = (_STATE, *FOLDERS)
+UNITS = (_STATE, "state/phones.json", *FOLDERS)
 """What a restore replaces, in this order: whole folders and files."""
 Kind = Literal["restore", "undo", "reset"]
 _STAYS = ("lock", "run", NEW, PART, OLD)
@@ -270,8 +270,6 @@ def _discard(data: Path, path: Path) -> None:
     if path.exists():
         path.rename(data / f"{TRASH}{secrets.token_hex(4)}")
         files.sync_folder(data)
-
-
 
 
 def _hold(locks: ExitStack, path: Path) -> None:

@@ -27,6 +27,7 @@ def make_data(data: Path, name: str = "Harbour", *, revisions: int = 3, journal:
     vault.reveal("devices.a.secret", "tester", revisions)
     migrate(data / "state" / "state.db")
     (data / "state" / "names.json").write_text("{}")
+    (data / "state" / "phones.json").write_text(f'{{"let in by": "{name}"}}')
     for number in range(messages):
         file = data / "voicemail" / "dana" / f"m{number}.wav"
         file.parent.mkdir(parents=True, exist_ok=True)

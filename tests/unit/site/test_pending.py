@@ -33,7 +33,7 @@ def unpack(source: Path, part: Path) -> None:
             shutil.copytree(source / name, part / name, ignore=shutil.ignore_patterns("lock"))
     (part / "state").mkdir()
     for path in (source / "state").iterdir():
-        if path.name == "state.db" or (path.name.startswith("emergency.journal") and not path.name.endswith("spare")):
+        if path.name in {"state.db", "phones.json"} or (path.name.startswith("emergency.journal") and not path.name.endswith("spare")):
             shutil.copy(path, part / "state" / path.name)
 
 
@@ -69,7 +69,7 @@ def assert_restored(data: Path, before: dict[str, bytes], source: Path) -> None:
     assert [entry["entry"] for entry in read_journal(folder / "emergency.journal")] == ["theirs"]
     old = tree(data / OLD)
     assert {name: body for name, body in old.items() if name != "state/state.db"} == {
-        name: body for name, body in before.items() if not name.startswith((*RUN_THINGS, "state/"))
+        name: body for name, body in before.items() if name == "state/phones.json" or not name.startswith((*RUN_THINGS, "state/"))
     }
     assert not [path for path in data.iterdir() if path.name.startswith(("restore.new", "restore.aside", "restore.part"))]
 
