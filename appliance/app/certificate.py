@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from pathlib import Path
 from appliance.site.certificate import OWN
 
 LIFETIME = timedelta(days=3650)
+ACCEPT_S = 2.0
 
 
 def ensure_certificate(folder: Path, names: tuple[str, ...], addresses: tuple[str, ...], *, file: str = "sip") -> tuple[Path, Path]:
@@ -69,6 +71,17 @@ def usable(certificate: Path, key: Path) -> bool:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError):
         return False
+    return True
+
+
+async def accepts(ip: str, port: int) -> bool:
+    """Whether a connection to a port of the box's own is taken."""
+    try:
+        async with asyncio.timeout(ACCEPT_S):
+            _, writer = await asyncio.open_connection(ip, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
     return True
 
 

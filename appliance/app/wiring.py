@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
+import random
 import secrets
 import time
 from collections.abc import Coroutine
@@ -17,12 +19,14 @@ from appliance.app.activation import Activation, Compiled
 from appliance.app.alerts import AlertService
 from appliance.app.callbacks import Callbacks
 from appliance.app.cellular import CellularService
-from appliance.app.certificate import sip_certificate
+from appliance.app.certificate import accepts, sip_certificate
 from appliance.app.health import Health
 from appliance.app.line_test import LineTests
 from appliance.app.mwi import Mwi
+from appliance.app.paths import PathService
 from appliance.app.phones import PhoneDesk
 from appliance.app.registrations import Registrations
+from appliance.app.restarts import backoff_s
 from appliance.app.rpc import methods
 from appliance.app.settings import Settings
 from appliance.app.sound import text as sound_text
@@ -66,11 +70,12 @@ from appliance.state.clock import Moment, boot_id
 from appliance.state.database import migrate, open_engine
 from appliance.state.records import BindingChange, CallRecord, ChangeKind, Wanted
 from appliance.state.writer import StateWriter
-from appliance.types import MailboxId, SessionId, TrunkId
+from appliance.types import MailboxId, SessionId, Transport, TrunkId
 
 log = logging.getLogger(__name__)
 
 JOURNAL_BYTES = 1 << 20
+OPEN_TLS_S = 30.0
 TLS_HINT = "check the free space and permissions of the data folder"
 
 
@@ -91,6 +96,7 @@ class Box:
         self.alerts = AlertService(self)
         self.line_tests = LineTests(self)
         self.phones = PhoneDesk(self)
+        self.paths = PathService(self)
         self.cellular = CellularService(settings.modem, self.alarm, self.bus.publish)
         self.revision = 0
         self.rescue_reason = ""
@@ -101,6 +107,7 @@ class Box:
         self._boot = f"{int(time.time()):x}{secrets.token_hex(2)}"
         self._tasks: set[asyncio.Task[None]] = set()
         self._hosts: dict[str, TrunkId] = {}
+        self._opening: asyncio.Task[None] | None = None
 
     # ---- start and stop ------------------------------------------------------------------------------------------
 
@@ -252,12 +259,10 @@ class Box:
     async def renew_certificate(self) -> bool:
         """Serve SIP over TLS with what is in the folder now; connections and calls go on with what they began with. False: there is no SIP over TLS.
 
-        Raises HoldfastError where the old certificate is still served, or a port stays closed.
+        Raises HoldfastError where the old certificate is still served, or a port stays closed; that one is tried again until it opens.
         """
         if self.endpoint.config.tls is None:
             return False
-        if (closed := self.alarms.get("tls-closed")) is not None:
-            raise HoldfastError(closed.sentence, closed.hint, code="tls-closed")
         try:
             await self._certificate()
         except OSError as error:
@@ -265,12 +270,35 @@ class Box:
             self.alarm("tls", sentence, TLS_HINT)
             raise HoldfastError(sentence, TLS_HINT, code="write") from error
         try:
-            await self.endpoint.renew_tls()
-        except SipError as error:  # nothing but a new start opens it
-            self.alarm("tls-closed", error.sentence, error.hint)
+            await self._renew_tls()
+        except SipError:
+            if self._opening is None or self._opening.done():
+                self._opening = self._spawn(self._open_tls(), "TLS port")
             raise
         self.alarm("tls", "")
         return True
+
+    async def _renew_tls(self) -> None:
+        """Raises SipError, with its alarm."""
+        try:
+            await self.endpoint.renew_tls()
+            for at in self.endpoint.listening:
+                # The library keeps to itself that a port could not be listened on (pjsip_tls_transport_lis_start).
+                if at.transport is Transport.TLS and not await accepts(at.ip, at.port):
+                    raise SipError(f"Port {at.port}/tls on {at.ip} could not be opened again", "the box tries again by itself")
+        except SipError as error:
+            self.alarm("tls-closed", error.sentence, error.hint)
+            raise
+        self.alarm("tls-closed", "")
+
+    async def _open_tls(self) -> None:
+        """Phones that use TLS cannot register while its port is closed."""
+        for failures in itertools.count(3):
+            await asyncio.sleep(backoff_s(failures, random.random(), OPEN_TLS_S))  # noqa: S311 - jitter
+            with contextlib.suppress(SipError):
+                if "tls-closed" in self.alarms:
+                    await self._renew_tls()
+                return
 
     # ---- state ---------------------------------------------------------------------------------------------------
 
@@ -387,10 +415,11 @@ class Box:
             event = Registered(time.time(), b.device, name, b.uri, b.received, b.seconds_left(now), b.user_agent, change.kind is not ChangeKind.REFRESHED)
         self.endpoint.to_loop(self.bus.publish, event)
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = self.loop.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _show_messages(self) -> None:
         """What a kill left of recordings is brought to an end, and the lamps show what there is."""
@@ -418,7 +447,7 @@ class Box:
             snapshot=lambda: self.snapshot,
             targets=self.registrations.targets,
             call_back=self.callbacks.look_up,
-            trunk_order=self.trunks.order,
+            trunk_order=self.paths.order,
             record=self._record,
             publish=self.bus.publish,
             wall=time.time,
@@ -435,9 +464,10 @@ class Box:
             journal=self.journal,
             notices=self.notices,
             moment=Moment.now,
-            failing=self.trunks.failing,
+            rank=self.paths.rank,
             last_good=lambda: self.last_good_path,
             worked=self._path_worked,
+            modem=self.paths.has_modem,
         )
 
     def _path_worked(self, trunk: TrunkId) -> None:

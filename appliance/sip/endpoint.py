@@ -364,7 +364,7 @@ class SipEndpoint:
             if transport is Transport.TLS and (ip, transport) in self._lan and lib.hf_tls_restart(transport_id, ip.encode(), self.config.tls_port):
                 closed.append(ip)
         if closed:
-            hint = "restart the box; phones that use UDP or TCP do not notice"
+            hint = "the box tries again by itself; phones that use UDP or TCP do not notice"
             raise SipError(f"Port {self.config.tls_port}/tls on {', '.join(closed)} could not be opened again", hint)
 
     async def all_stats(self) -> Mapping[LegId, MediaStats]:
