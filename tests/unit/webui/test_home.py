@@ -9,6 +9,7 @@ from flask import g
 from tests.support.sites import add_trunk
 from tests.support.web import Web, office
 from webui.app import create_app
+from webui.areas.diag import health
 from webui.areas.home.needs import needs
 from webui.areas.home.picture import address, clock, headline, numbers, ways_out, works
 from webui.areas.home.today import today
@@ -135,6 +136,26 @@ def test_what_needs_somebody_has_its_cure_the_worst_first():
     silent = by["6 phones are not registered"]
     assert silent.detail == "Phone 0, Phone 1, Phone 2, Phone 3 and 2 more. Nothing rings there." and silent.href == "/diag/"
     assert "Nothing needs you." in whole(state())
+
+
+def test_the_page_of_health_tells_of_the_board_and_of_what_is_around_it():
+    power = {"name": "power", "level": "bad", "sentence": "The power supply gave the board too little voltage", "cure": "Use its own", "share": None}
+    alarm = {"code": "trunk-down:north", "sentence": "The trunk North is down: 503", "hint": "check the carrier", "since_unix_s": 1.0}
+    absent = [{"device": "d1", "sip_user": "1", "extension": "1", "name": "Door"}]
+    told = state(alarms=[alarm], absent=absent)
+    told.health.update(checks=[power], history=[])
+    page = health.whole(told)
+    for words in (
+        "<b>Power supply</b>",
+        "gave the board too little voltage.",
+        "The trunk North is down: 503.",
+        "/lines/trunks/north",
+        "Door. Nothing rings there.",
+    ):
+        assert words in page, words
+    calm = state()
+    calm.health.update(checks=[power], history=[])
+    assert "No line is down, and every phone is registered." in health.whole(calm)
 
 
 def test_today_tells_what_happened_the_newest_first():

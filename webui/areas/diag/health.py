@@ -1,4 +1,4 @@
-"""Health and clock: what the engine measured of the machine last, and the last hour in small pictures; all live."""
+"""Health and clock: what the engine measured of the machine last, and the last hour in small pictures; what is wrong around it: lines and phones. All live."""
 
 from __future__ import annotations
 
@@ -7,32 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import render_template, url_for
+from flask import render_template
 from markupsafe import Markup
 
 from webui.areas import Badge
 from webui.areas.diag import AREA
+from webui.areas.diag.checks import cure_of, name_of
+from webui.areas.home.needs import around
 from webui.engine import State, engine
-from webui.guard import may_see
 from webui.i18n import gettext, lazy_gettext
 from webui.live import live, st
 from webui.place import place
 
 _l = lazy_gettext
 AREA.tab("health", _l("Health and clock"), 60)
-NAMES = {
-    "data-folder": _l("Data folder"), "disk": _l("Disk"), "clock": _l("Clock"), "memory": _l("Memory"), "swap": _l("Swap space"), "processor": _l("Processor"),
-    "load": _l("Load"), "temperature": _l("Temperature"), "power": _l("Power supply"), "speed": _l("Speed of the processor"),
-    "handles": _l("Open files and connections"), "certificate-web": _l("Certificate of these pages"), "certificate-sip": _l("Certificate of SIP over TLS"),
-}  # fmt: skip
-"""Checks by their names in the engine."""
-CURES = {
-    "disk": ("flows.mailboxes", _l("Open voicemail")), "memory": ("diag.system", _l("See processes")), "swap": ("diag.system", _l("See processes")),
-    "processor": ("diag.system", _l("See processes")), "load": ("diag.system", _l("See processes")), "handles": ("diag.system", _l("Open System")),
-    "data-folder": ("settings.backup", _l("Make a backup")), "certificate-web": ("settings.certificate", _l("Replace it")),
-    "certificate-sip": ("settings.certificate", _l("Replace it")),
-}  # fmt: skip
-"""Where each is cured, where a page can."""
 HOUR_S = 3600.0
 ENOUGH = 4
 """Fewer points make no picture."""
@@ -63,6 +51,7 @@ def whole(state: State) -> Markup:
         render_template(
             "diag/health-now.html", found=found, checks=[(check, name_of(check["name"]), cure_of(check["name"])) for check in found.get("checks", ())],
             lines=_lines(found.get("history", ())), shapes=SHAPES, zone=place().time_zone(), now_s=time.time() // 60 * 60,
+            around=around(state), known=bool(state.status),
         )
     )  # fmt: skip
 
@@ -85,16 +74,6 @@ def broken() -> Badge | None:
     """What is broken of the machine."""
     count = sum(check["level"] == "bad" for check in engine().state.status.get("health", {}).get("problems", ()))
     return Badge(count) if count else None
-
-
-def name_of(check: str) -> str:
-    return str(NAMES.get(check, check))
-
-
-def cure_of(check: str) -> tuple[str, str] | None:
-    """(address, what its button says) of the page that cures it, for the one who asks."""
-    endpoint, word = CURES.get(check, ("", ""))
-    return (url_for(endpoint), str(word)) if endpoint and may_see(endpoint) else None
 
 
 def _lines(history: Sequence[Mapping[str, Any]]) -> list[Line]:

@@ -9,7 +9,7 @@ from typing import Any
 from flask import url_for
 
 from appliance.errors import HoldfastError
-from webui.areas.diag.health import cure_of, name_of
+from webui.areas.diag.checks import cure_of, name_of
 from webui.areas.emergency.places import everywhere
 from webui.engine import State
 from webui.guard import may_see
@@ -37,20 +37,25 @@ def needs(state: State) -> list[Need]:
     status = state.status
     if not status:
         return []
-    found = [_alarm(alarm) for alarm in status["alarms"]]
-    found += [_health(check) for check in status["health"]["problems"]]
+    found = [*around(state), *(_health(check) for check in status["health"]["problems"])]
     found += [_reason(reason) for reason in status["emergency"]["reasons"]]
     if count := unplaced(state):
         title = ngettext("One phone has no place of its own", "%(num)d phones have no place of their own", count)
         detail = gettext("A call to %(number)s from there tells only the site's default place.", number=emergency_number())
         found.append(Need("warn", title, detail, *_to("emergency.unplaced", gettext("Place them"))))
+    return sorted(found, key=lambda need: ("bad", "warn", "info", "off").index(need.kind))
+
+
+def around(state: State) -> list[Need]:
+    """What is wrong with lines, phones and the engine's own work, as opposed to the machine under them."""
+    found = [_alarm(alarm) for alarm in state.status.get("alarms", ())]
     if absent := state.registrations.get("absent", ()):
         names = [each["name"] or each["extension"] or each["sip_user"] for each in absent[:NAMED]]
         more = len(absent) - len(names)
         who = ", ".join(names) if not more else gettext("%(names)s and %(n)d more", names=", ".join(names), n=more)
         title = ngettext("One phone is not registered", "%(num)d phones are not registered", len(absent))
         found.append(Need("off", title, gettext("%(names)s. Nothing rings there.", names=who), *_to("diag.index", gettext("See why"))))
-    return sorted(found, key=lambda need: ("bad", "warn", "info", "off").index(need.kind))
+    return found
 
 
 def unplaced(state: State) -> int:
