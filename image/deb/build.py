@@ -204,7 +204,7 @@ def main() -> int:
         print(f"holdfast: {error}", file=sys.stderr)
         return 1
     print(f"{target} ({target.stat().st_size / 1e6:.0f} MB). On a Debian machine like this one ({platform.machine()}), as root:")
-    print(f"  apt install ./{target.name}")
+    print(f"  apt install {target}")
     return 0
 
 
