@@ -46,7 +46,7 @@ async def emergency_test(box: Box, extension: str, *, call: bool) -> shapes.Emer
     paths: list[shapes.EmergencyPathShape] = []
     rows = {row["id"]: row for row in trunk_rows(box)}
     invite = ""
-    for path in emergency_paths(service, snapshot, box.trunks.failing, box.last_good_path):
+    for path in emergency_paths(service, snapshot, box.paths.rank, box.last_good_path):
         trunk = snapshot.site.trunks[path.id]
         dial = emergency_dial(told, TrunkId(path.id), trunk, snapshot, with_location=True)
         paths.append({"id": path.id, "name": trunk.name, "state": rows[path.id]["state"], "armed": trunk.emergency_armed, "uri": dial.target})
@@ -111,7 +111,7 @@ async def _call(box: Box, device: DeviceEntry, place: Resolved, callback: str) -
     snapshot = box.snapshot
     number = next(iter(sorted(snapshot.test_numbers)), "")
     service = box.recogniser.match(f"sip:{number}@{snapshot.realm}", "sip", number) if number else None
-    paths = emergency_paths(service, snapshot, box.trunks.failing, box.last_good_path) if service else ()
+    paths = emergency_paths(service, snapshot, box.paths.rank, box.last_good_path) if service else ()
     if service is None or not paths:
         raise HoldfastError(
             "No test call can be placed: the site has no test number or no trunk that carries it",

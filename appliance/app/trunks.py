@@ -1,4 +1,4 @@
-"""The trunks of the revision in force: resolved, handed to the SIP thread, watched, and put in order of their health."""
+"""The trunks of the revision in force: resolved, handed to the SIP thread, and watched."""
 
 from __future__ import annotations
 
@@ -153,18 +153,24 @@ class TrunkService:
 
     # ---- what others ask -----------------------------------------------------------------------------------------
 
-    def order(self, trunks: tuple[TrunkId, ...]) -> tuple[TrunkId, ...]:
-        """The same trunks: those known to work, those nothing is known of, those known to fail; otherwise as they came. Never fewer."""
-        ranks = {True: 0, None: 1, False: 2}
-        return tuple(sorted(trunks, key=lambda trunk: ranks[self._works(trunk)]))
+    def works(self, trunk: TrunkId) -> bool | None:
+        """What it says of itself: False, it is known not to work now; None, nothing is known. Knowledge can be wrong."""
+        line = self._lines.get(trunk)
+        return False if line is None or line.account is None else line.health.works
 
-    def failing(self, trunk: TrunkId) -> bool:
-        """True when it is known not to work now; knowledge can be wrong, so this may order paths and must not exclude one."""
-        return self._works(trunk) is False
+    def addresses(self) -> dict[TrunkId, str]:
+        """The IP literal each trunk goes to now; one without an address is not in it."""
+        return {key: line.account.ip for key, line in self._lines.items() if line.account is not None}
+
+    def look_again(self) -> None:
+        """Links or ways out changed: where trunks leave from is looked at, and each is asked at once."""
+        for line in self._lines.values():
+            line.health.probe_at_s = min(line.health.probe_at_s, self._clock())
+        self._wake.set()
 
     def last_good(self) -> TrunkId | None:
         """The trunk that showed life last, among several that work the first of the document; None: none has."""
-        working = next((key for key in self._lines if self._works(key)), None)
+        working = next((key for key in self._lines if self.works(key)), None)
         if working is not None:
             return working
         answered = {key: line.health.last_answer_s for key, line in self._lines.items() if line.health.last_answer_s is not None}
@@ -188,10 +194,6 @@ class TrunkService:
         if line is None or line.account is None:
             return False
         return is_alive(await self._endpoint.options(f"sip:{host_text(line.trunk.host)}:{line.trunk.port}", trunk, timeout_s))
-
-    def _works(self, trunk: TrunkId) -> bool | None:
-        line = self._lines.get(trunk)
-        return False if line is None or line.account is None else line.health.works
 
     def _state(self, line: _Line) -> TrunkState:
         health, now, account = line.health, self._clock(), line.account

@@ -1,6 +1,6 @@
 """The internet in the engine: links are watched, the gateway, name servers and carriers are asked, and what is thought of it is told.
 
-What is known here excludes no path of an emergency call; it is told to people.
+What is known here orders the ways out (app/paths.py) and excludes none from an emergency call.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import dns.exception
 from appliance.control import wan_shapes as shapes
 from appliance.events.wan import WanChanged
 from appliance.network.addresses import literal
-from appliance.network.links import LinkWatch, Network
+from appliance.network.links import LinkWatch, Network, Over, Reach
 from appliance.network.names import system_servers
 from appliance.network.probe import gateway_answers, host_answers, names_answer, split_probe
+from appliance.network.survivability import Internet
 from appliance.network.wan_state import KEPT, Answer, Change, Kind, Source, State, Times, Wan
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class WanService:
         self._network = network
         self._took(self.wan.paths(self._clock(), network.paths))
         self._all_s = float("-inf")
+        self._box.trunks.look_again()
         self._wake.set()
         self._hurry.set()
 
@@ -195,6 +197,15 @@ class WanService:
 
         return ask
 
+    # ---- for the ways out ----------------------------------------------------------------------------------------
+
+    def internet(self) -> Internet:
+        wan = self.wan
+        return Internet(wan.state, self._network is None or wan.way is not None, returning=wan.trusted_in_s is not None)
+
+    def reach(self, address: str) -> Reach:
+        return self._network.reach(address) if self._network is not None else Reach(Over.INTERNET)
+
     # ---- what is told --------------------------------------------------------------------------------------------
 
     def _took(self, change: Change | None) -> None:
@@ -230,6 +241,7 @@ class WanService:
                 {"source": e.source, "state": e.state, "sentence": e.text, "since_unix_s": None if e.since_s is None else wall - (now - e.since_s)}
                 for e in self.wan.evidence()
             ],
+            "ways": self._box.paths.whole(),
             "changes": list(reversed(self._changes)), "trusted_in_s": None if trusted is None else max(0.0, trusted - now), "started_unix_s": self._started,
             "link_seconds": times.link_s, "silence_seconds": times.silence_s, "trust_seconds": times.trust_s,
         }  # fmt: skip

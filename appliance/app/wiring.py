@@ -118,8 +118,9 @@ class Box:
         self.alerts.subscribe()
         self._open_state()
         self.voice = Voice(
-            settings.data, self.engine, self.writer, lambda: self.snapshot.site, lambda: self.activation.secrets.known, self.bus.publish, self.alarm
-        )
+            settings.data, self.engine, self.writer, lambda: self.snapshot.site, lambda: self.activation.secrets.known, self.bus.publish, self.alarm,
+            self.alerts.voicemail.keep,
+        )  # fmt: skip
         self._use(made)
         site, sip = self.snapshot.site, self.snapshot.site.sip
         limits = Limits(sip.min_expires_seconds, sip.max_expires_seconds, sip.default_expires_seconds)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from appliance.calls.caller import ANONYMOUS_URI, Caller, presented, sip_uri
-from appliance.calls.plan import Advance, Branch, Plan, Stage
+from appliance.calls.plan import NO_TRUNK, Advance, Branch, Plan, Stage
 from appliance.calls.route import Target, ToCallBack, ToExtension, ToOutside
 from appliance.sip.api import Dial
 from appliance.sip.trunks.numbers import to_trunk
@@ -24,7 +24,7 @@ SECURITY_RING_S = 120.0
 
 
 TrunkOrder = Callable[[tuple[TrunkId, ...]], tuple[TrunkId, ...]]
-"""The same trunks, those known to work first. It orders, it never removes."""
+"""The ways to take for a call that may take these trunks, best first: without those over which nothing can leave now, with the modem where it may help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +64,11 @@ def to_outside(route: ToOutside, calling: Calling, snapshot: Snapshot, order: tu
         trunk = snapshot.trunks.get(trunk_id)
         if trunk is not None:
             stages.append(Stage((_over_trunk(trunk_id, trunk, route.number, calling, snapshot),), TRUNK_RING_S, TRUNK_SILENCE_S))
-    return Plan(tuple(stages), route.number)
+    return Plan(tuple(stages), route.number, nobody=NO_TRUNK)
 
 
 def plan_for(route: ToExtension | ToOutside | ToCallBack, calling: Calling, snapshot: Snapshot, order: TrunkOrder) -> Plan:
-    """The plan of any route that rings somebody; `order` puts trunks that are known to work first."""
+    """The plan of any route that rings somebody; `order` says which ways out are taken, best first."""
     match route:
         case ToExtension():
             return to_extension(route, calling, snapshot)

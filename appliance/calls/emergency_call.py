@@ -110,7 +110,8 @@ class EmergencyCall(Session):
         self._try("event", lambda: self._context.publish(event), None)
 
     def _paths(self) -> tuple[Path, ...]:
-        return emergency_paths(self._service, self._snapshot, self._help.failing, self._help.last_good())
+        help_context = self._help
+        return emergency_paths(self._service, self._snapshot, help_context.rank, help_context.last_good(), modem=help_context.modem())
 
     # ---- what the dispatcher is told ----
 

@@ -39,12 +39,14 @@ class EmergencyContext:
     journal: JournalLike
     notices: NoticeRegister
     moment: Callable[[], Moment]
-    failing: Callable[[TrunkId], bool]
-    """Whether a trunk is known not to work: it is tried last."""
+    rank: Callable[[TrunkId], int]
+    """How promising a way is now, 0 is best: it orders the paths and excludes none."""
     last_good: Callable[[], str]
     """The trunk that carried the last call to an emergency centre, "" for none."""
     worked: Callable[[TrunkId], None]
     """This trunk reached one now."""
+    modem: Callable[[], bool] = lambda: False
+    """Whether the box has a modem."""
 
 
 def call_back_of(found: CallbackTarget | None, account: Callable[[str], Address]) -> CallBack | None:

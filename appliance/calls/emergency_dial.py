@@ -14,7 +14,7 @@ from appliance.sip.api import BodyPart, Dial, Invite
 from appliance.sip.trunks.numbers import to_trunk
 from appliance.site.model.lines import Trunk
 from appliance.site.snapshot import Snapshot
-from appliance.types import TrunkId
+from appliance.types import MODEM, TrunkId
 
 G711 = ("pcmu", "pcma")
 NOTHING = Conveyance()
@@ -48,12 +48,19 @@ def service_of(invite: Invite, recogniser: Recogniser) -> EmergencyService:
     return EmergencyService("emergency", general.number if general is not None else "112", service if scheme == "urn" else SOS, service)
 
 
-def emergency_paths(service: EmergencyService, snapshot: Snapshot, failing: Callable[[TrunkId], bool], last_good: str) -> tuple[Path, ...]:
-    """Every trunk of the site, disabled ones too, the most promising first. A trunk that could carry a test only as a real call is left out of the test."""
+def emergency_paths(
+    service: EmergencyService, snapshot: Snapshot, rank: Callable[[TrunkId], int], last_good: str, *, modem: bool = False
+) -> tuple[Path, ...]:
+    """Every trunk of the site, disabled ones too, and the modem where there is one, the most promising first.
+
+    A way that could carry a test only as a real call is left out of the test; so the modem is, for what a mobile network makes of a test number nobody knows.
+    """
     paths = []
     for key, trunk in snapshot.site.trunks.items():
         if service.number or trunk.emergency_uri == "urn":
-            paths.append(Path(key, trunk.enabled, failing(TrunkId(key))))
+            paths.append(Path(key, trunk.enabled, rank(TrunkId(key))))
+    if modem and service.kind != "test":
+        paths.append(Path(MODEM, rank=rank(MODEM), location=False))
     return order(paths, last_good)
 
 

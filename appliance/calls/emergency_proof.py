@@ -242,7 +242,7 @@ class _Prover:
         return number if number in country and number != EVERYWHERE else country[0]
 
     def _paths(self, service: EmergencyService) -> tuple[TrunkId, ...]:
-        paths = tuple(TrunkId(path.id) for path in emergency_paths(service, self._snapshot, lambda _: False, ""))
+        paths = tuple(TrunkId(path.id) for path in emergency_paths(service, self._snapshot, lambda _: 0, ""))
         left_out = [trunk.name for key, trunk in self._site.trunks.items() if key not in paths]
         if left_out:
             raise _Fault(f"{', '.join(left_out)} would not be tried", "trunks")

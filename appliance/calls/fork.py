@@ -104,7 +104,7 @@ class Fork:
         """Begin with the first stage."""
         if not self.plan.stages:
             self._finish()
-            return [Fail(UNREACHABLE)]
+            return [Fail(self.plan.nobody or UNREACHABLE)]
         return self._next_stage(now)
 
     def news(self, key: int, news: News, now: float) -> list[Act]:

@@ -53,11 +53,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The stages of one attempt, in order, and the number as a person would name it (for records and displays)."""
+    """The stages of one attempt, in order, and the number as a person would name it (for records and displays).
+
+    `nobody`: what a plan without stages comes to, None: the phone cannot be reached.
+    """
 
     stages: tuple[Stage, ...]
     callee: str
     callee_name: str = ""
+    nobody: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,9 @@ def _several(found: Sequence[tuple[RingTarget, Meant]], asking: Asking, snapshot
         if not isinstance(meant, ToExtension | ToOutside):
             continue
         plan = plan_for(meant, asking.calling, snapshot, order)
+        if plan.nobody is not None and not plan.stages:
+            refusals.append(plan.nobody)
+            continue
         seconds = target.ring_s or (meant.ring_s if isinstance(meant, ToExtension) else TRUNK_RING_S)
         outside = outside or isinstance(meant, ToOutside)
         names.append((plan.callee, plan.callee_name))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.calls.caller import Caller, caller_of
-from appliance.calls.plan import BUSY, NO_TRUNK, NOT_REGISTERED, Outcome
+from appliance.calls.plan import BUSY, NOT_REGISTERED, Outcome
 from appliance.sip.api import Invite, Origin
 from appliance.sip.trunks.numbers import Kind, barred, dialled, from_trunk
 from appliance.site.countries import calling_code
@@ -242,9 +242,8 @@ def _call_back(call_back: CallBack, snapshot: Snapshot, view: View) -> ToCallBac
     return ToCallBack(call_back.elin, first, then)
 
 
-def _outside(number: str, snapshot: Snapshot) -> ToOutside | Refused:
-    if not snapshot.outbound_trunks:
-        return Refused(NO_TRUNK)
+def _outside(number: str, snapshot: Snapshot) -> ToOutside:
+    """Without a trunk as well: there may be a modem."""
     return ToOutside(number, snapshot.outbound_trunks)
 
 

@@ -31,10 +31,32 @@ class WanChange(TypedDict):
     why: str
 
 
+class WayShape(TypedDict):
+    """A way out. `kind`: "trunk", "gateway" (on the site's own network) or "modem"; `standing`: "works", "unknown", "failing" or "cut" (nothing can leave)."""
+
+    id: str
+    name: str
+    kind: str
+    standing: str
+    reason: str
+    enabled: bool
+
+
+class WaysResult(TypedDict):
+    """The ways out as calls take them now, best first, and those that would be left without internet. `number`: an emergency number of the country."""
+
+    number: str
+    emergency: list[WayShape]
+    outside: list[WayShape]
+    emergency_without_internet: list[WayShape]
+    outside_without_internet: list[WayShape]
+
+
 class WanResult(WanSummary):
     """All of it. `trusted_in_s`: it is better, and believed so soon; None: nothing is awaited. `changes`: the newest first, since `started_unix_s` at most."""
 
     evidence: list[WanEvidence]
+    ways: WaysResult
     changes: list[WanChange]
     trusted_in_s: float | None
     started_unix_s: float

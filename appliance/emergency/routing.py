@@ -20,11 +20,11 @@ LONGEST_PAUSE_S = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A way to the emergency services: a trunk, later a gateway or a modem. `location`: it can carry a location body."""
+    """A way to the emergency services: a trunk, a gateway or a modem. `rank`: how promising it is now, 0 is best. `location`: it can carry a location body."""
 
     id: str
     enabled: bool = True
-    failing: bool = False
+    rank: int = 0
     location: bool = True
 
 
@@ -94,11 +94,11 @@ class Attempt:
 
 
 def order(paths: Iterable[Path], last_good: str = "") -> tuple[Path, ...]:
-    """All paths, the most promising first: enabled before disabled, working before failing, the one that worked last first among its equals.
+    """All paths, the most promising first: enabled before disabled, then by rank; among equals those that carry the location, the one that worked last first.
 
     What is known about a path orders it and never excludes it: knowledge can be wrong.
     """
-    return tuple(sorted(paths, key=lambda path: (not path.enabled, path.failing, path.id != last_good)))
+    return tuple(sorted(paths, key=lambda path: (not path.enabled, path.rank, not path.location, path.id != last_good)))
 
 
 def pause_s(rounds: int, jitter: float) -> float:

@@ -153,8 +153,7 @@ def test_a_transport_the_box_does_not_listen_on_is_said_not_dialled() -> None:
         row = b.row(A)
         assert (row.address, row.code, row.reason) == ("", 0, "the box does not listen on any address over tls")
         assert b.row(B).reason == "the box does not listen on an address of the same family over udp"
-        assert b.service.failing(A)
-        assert b.service.order((A, B, C)) == (C, A, B)
+        assert [b.service.works(key) for key in (A, B, C)] == [False, False, None]
 
     run(test)
 
@@ -256,18 +255,16 @@ def test_registration_state_as_people_see_it() -> None:
     run(test)
 
 
-def test_order_puts_what_works_first_keeps_the_rest_and_is_stable() -> None:
+def test_a_trunk_says_whether_it_works() -> None:
     async def test(b: Bench) -> None:
         await b.service.start()
         register = {"username": "u", "secret": "s3" * 4}
         b.service.apply(snapshot(a=trunk(**register), b=trunk("192.0.2.2"), c=trunk("192.0.2.3", **register)), BIND)
-        assert b.service.order((C, A, B)) == (C, A, B), "nothing is known: as it came"
+        assert [b.service.works(key) for key in (A, B, C)] == [None, None, None]
         assert b.service.last_good() is None
         b.service.on_news(TrunkNews(A, 403, "Forbidden", 0))
         b.service.on_news(TrunkNews(C, 200, "OK", 300))
-        assert b.service.order((A, B, C)) == (C, B, A)
-        assert b.service.order((TrunkId("no-such"), A)) == (TrunkId("no-such"), A)
-        assert [b.service.failing(key) for key in (A, B, C)] == [True, False, False]
+        assert [b.service.works(key) for key in (A, B, C, TrunkId("no-such"))] == [False, None, True, False]
         assert b.service.last_good() == C
         b.service.on_news(TrunkNews(C, 503, "", 0))
         assert b.service.last_good() == C, "none works: the last that showed life"
@@ -284,7 +281,7 @@ def test_options_decide_whether_a_trunk_is_reachable() -> None:
         b.service.apply(snapshot(a=trunk(port=5080, health_seconds=1), b=trunk("192.0.2.2", health_seconds=1), c=trunk("192.0.2.3")), BIND)
         await until(lambda: b.row(B).reachable is False, "two silences")
         assert (b.row(A).reachable, b.row(A).code, b.row(C).reachable) == (True, 404, None)
-        assert b.service.order((B, C, A)) == (A, C, B)
+        assert [b.service.works(key) for key in (A, B, C)] == [True, False, None]
         assert ("sip:192.0.2.1:5080", "192.0.2.1") in [(target, ip) for target, ip, _ in b.endpoint.asked]
         assert "192.0.2.3" not in [ip for _, ip, _ in b.endpoint.asked], "health_seconds 0: not asked"
         assert [(e.trunk, e.reachable, e.works) for e in b.published] == [(A, True, True), (B, False, False)]

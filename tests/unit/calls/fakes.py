@@ -477,7 +477,7 @@ class World:
             "journal": self.journal,
             "notices": self.notices,
             "moment": self.moment,
-            "failing": lambda trunk: trunk in self.failing,
+            "rank": lambda trunk: 2 if trunk in self.failing else 0,
             "last_good": lambda: self.last_good,
             "worked": self.worked.append,
         }

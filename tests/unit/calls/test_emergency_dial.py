@@ -102,13 +102,13 @@ def test_what_the_invite_asks_for(service: str, test: bool, number: str, urn: st
 
 def test_the_order_of_paths_excludes_nothing() -> None:
     site = snapshot_of(trunks={"acme": {"enabled": False}, "third": {"name": "Third", "host": "192.0.2.7"}})
-    paths = emergency_paths(SERVICE, site, lambda trunk: trunk == "backup", "")
+    paths = emergency_paths(SERVICE, site, lambda trunk: 2 if trunk == "backup" else 0, "")
     assert [path.id for path in paths] == ["third", "backup", "acme"]
     good = snapshot_of()
-    assert [path.id for path in emergency_paths(SERVICE, good, lambda trunk: False, "backup")] == ["backup", "acme"]
+    assert [path.id for path in emergency_paths(SERVICE, good, lambda trunk: 0, "backup")] == ["backup", "acme"]
 
 
 def test_a_test_call_never_becomes_a_real_one() -> None:
     nowhere = EmergencyService("test", "", "urn:service:test.sos", "urn:service:test.sos")
     mixed = snapshot_of(trunks={"backup": {"emergency_uri": "urn"}})
-    assert [path.id for path in emergency_paths(nowhere, mixed, lambda trunk: False, "")] == ["backup"]
+    assert [path.id for path in emergency_paths(nowhere, mixed, lambda trunk: 0, "")] == ["backup"]

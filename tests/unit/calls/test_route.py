@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from appliance.calls.caller import caller_of
+from appliance.calls.dials import Calling, plan_for
+from appliance.calls.fork import Fail, Fork
 from appliance.calls.route import CallBack, Incoming, Refused, Route, Target, ToCallBack, ToEmergency, ToExtension, ToOutside, View, route
 from appliance.sip.api import Invite, Origin
 from appliance.types import DeviceId, LegId, TrunkId
@@ -170,7 +173,11 @@ def test_premium_and_blocked_numbers_are_barred() -> None:
 
 def test_no_trunk_is_503() -> None:
     bare = snapshot_of(trunks={"acme": {"enabled": False}, "backup": {"enabled": False}})
-    assert refused(route(invite("912125559999"), bare, view()))[0] == 503
+    found = route(invite("912125559999"), bare, view())
+    assert isinstance(found, ToOutside), "there may be a modem"
+    plan = plan_for(found, Calling(caller_of(invite("912125559999"), bare)), bare, lambda trunks: trunks)
+    acts = Fork(plan, "call").start(0.0)
+    assert [act.outcome.code for act in acts if isinstance(act, Fail)] == [503]
 
 
 def test_a_number_of_the_site_dialled_inside_needs_no_trunk() -> None:

@@ -199,7 +199,7 @@ def test_news_of_old_attempts_changes_nothing():
 
 
 def test_the_order_of_paths_excludes_nothing():
-    paths = [Path("off", enabled=False), Path("sick", failing=True), Path("one"), Path("two"), Path("off-sick", enabled=False, failing=True)]
+    paths = [Path("off", enabled=False), Path("sick", rank=2), Path("one"), Path("two"), Path("off-sick", enabled=False, rank=2)]
     assert [path.id for path in order(paths)] == ["one", "two", "sick", "off", "off-sick"]
     assert [path.id for path in order(paths, "two")] == ["two", "one", "sick", "off", "off-sick"]
     assert [path.id for path in order(paths, "sick")] == ["one", "two", "sick", "off", "off-sick"]

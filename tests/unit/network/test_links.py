@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from appliance.network.links import LinkWatch, Network, choose_private, is_private, network_of, private_addresses
+from appliance.network.links import PREFERRED, LinkWatch, Network, Over, Reach, choose_private, is_private, network_of, private_addresses
 from appliance.network.wan_state import Path
 
 
@@ -48,6 +48,36 @@ def test_ways_out_stand_in_the_order_of_their_metrics_with_their_cables() -> Non
     found = network_of(links, addresses, routes)
     assert found.paths == (Path("wan", "203.0.113.1", True), Path("wan2", "100.64.2.1", False))
     assert [found.is_near(ip) for ip in ("203.0.113.9", "127.0.0.1", "198.51.100.10", "no address")] == [True, True, False, False]
+
+
+def test_what_the_kernel_routes_inside_the_site_is_no_internet() -> None:
+    links = [Said(index=2, flags=0x11043, IFLA_IFNAME="wan"), Said(index=3, flags=0x1003, IFLA_IFNAME="lan"), Said(index=4, flags=0x11043, IFLA_IFNAME="vpn")]
+    addresses = [Said(index=2, prefixlen=24, IFA_LOCAL="203.0.113.2"), Said(index=3, prefixlen=24, IFA_LOCAL="10.77.0.1")]
+    routes = [
+        Said(dst_len=0, table=254, RTA_OIF=2, RTA_GATEWAY="203.0.113.1", proto=3),
+        Said(dst_len=24, table=254, RTA_OIF=3, RTA_DST="10.77.0.0", proto=2),
+        Said(dst_len=8, table=254, RTA_OIF=3, RTA_DST="10.0.0.0", proto=3),
+        Said(dst_len=16, table=254, RTA_OIF=4, RTA_DST="10.99.0.0", proto=3),
+    ]
+    found = network_of(links, addresses, routes)
+    assert found.reach("198.51.100.10") == Reach(Over.INTERNET, "wan", True)
+    assert found.reach("10.77.0.5") == found.reach("10.5.0.1") == Reach(Over.LAN, "lan", False)
+    assert found.reach("10.99.0.1") == Reach(Over.LAN, "vpn", True), "the longest prefix"
+    assert found.reach("127.0.0.1").over is Over.BOX and found.reach("a name").over is Over.INTERNET and found.reach("2001:db8::1").over is Over.INTERNET
+    assert found.is_near("10.5.0.1") and not found.is_near("198.51.100.10")
+
+
+def test_the_way_out_that_was_put_first_stands_first_once() -> None:
+    links = [Said(index=2, flags=0x11043, IFLA_IFNAME="wan"), Said(index=3, flags=0x11043, IFLA_IFNAME="wan2")]
+    own = [
+        Said(dst_len=0, table=254, RTA_OIF=2, RTA_GATEWAY="203.0.113.1", RTA_PRIORITY=100, proto=3),
+        Said(dst_len=0, table=254, RTA_OIF=3, RTA_GATEWAY="100.64.2.1", RTA_PRIORITY=200, proto=3),
+    ]
+    put_first = Said(dst_len=0, table=254, RTA_OIF=3, RTA_GATEWAY="100.64.2.1", RTA_PRIORITY=1, proto=PREFERRED)
+    one, two = Path("wan", "203.0.113.1", True), Path("wan2", "100.64.2.1", True)
+    assert (network_of(links, [], own).paths, network_of(links, [], own).preferred) == ((one, two), None)
+    assert (network_of(links, [], [put_first, *own]).paths, network_of(links, [], [put_first, *own]).preferred) == ((two, one), two)
+    assert network_of(links, [], [put_first, own[0]]).preferred is None, "its own route is gone, and it is no way out any more"
 
 
 def test_the_kernel_is_listened_to_and_left_again() -> None:
