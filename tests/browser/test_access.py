@@ -172,6 +172,7 @@ def test_only_own_addresses_are_gone_to_after_signing_in(web):
         assert answer.headers["location"] == "/home/", wanted
 
 
+@pytest.mark.row("E12")
 def test_a_user_in_mode_flow_cannot_sign_in(make_web):
     site = office()
     site["users"]["user-201"]["mode"] = "flow"

@@ -16,6 +16,8 @@ def live_web(make_web):
     return make_web(office(), engine=True)
 
 
+@pytest.mark.row("A1")
+@pytest.mark.row("Z5")
 def test_apply_on_trial_and_keep(live_web, page):
     web = live_web
     sign_in(page, web)

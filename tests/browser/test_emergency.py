@@ -82,6 +82,7 @@ def test_settings_and_phones_without_a_location(clinic_web, page):
     assert clinic_web.editor().show("devices.phone-203.location").value == "annex"
 
 
+@pytest.mark.row("Z2")
 def test_the_proof_says_what_fails_and_what_gets_out(clinic_web, page):
     page.goto(clinic_web.url("/emergency/proof"))
     expect(page.get_by_text("cases tried: every number, phone and way out")).to_be_visible(timeout=40_000)
@@ -91,7 +92,7 @@ def test_the_proof_says_what_fails_and_what_gets_out(clinic_web, page):
     expect(page.get_by_text(re.compile("No emergency call would leave: Northwind goes"))).to_be_visible(timeout=40_000)
 
 
-@pytest.mark.row("Z2")
+@pytest.mark.row("L2")
 @pytest.mark.timeout(180)
 def test_a_call_is_on_every_page_within_a_second_and_is_acknowledged(make_web, page):
     with Carrier("127.0.0.2") as carrier, Carrier("127.0.0.9") as phone:

@@ -69,6 +69,7 @@ def _panel(page: Page, title: str) -> None:
     expect(page.locator("#panel-h")).to_have_text(re.compile(title))
 
 
+@pytest.mark.row("E10")
 def test_a_menu_is_built_by_mouse(signed_in: Page, web: Web) -> None:
     page = signed_in
     page.goto(web.url("/flows/"))
@@ -174,6 +175,7 @@ def test_a_missing_way_out_is_cured_with_one_press(signed_in: Page, web: Web) ->
     assert _flow(web, "cure")["steps"]["menu"]["exits"]["timeout"] == "hang-up"
 
 
+@pytest.mark.row("Z6")
 def test_a_call_is_tried_on_the_picture(signed_in: Page, web: Web) -> None:
     page = signed_in
     _open(page, web, "main")

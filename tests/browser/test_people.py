@@ -11,6 +11,7 @@ from tests.support.web import DANA, INSTALLER, Visitor, office
 NASTY = '<script>alert(1)</script>"\'><img src=x onerror=alert(2)> ☎ 日本語'
 
 
+@pytest.mark.row("E1")
 @pytest.mark.row("A3")
 def test_users_are_added_found_changed_and_deleted(web, signed_in):
     page = signed_in

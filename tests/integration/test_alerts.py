@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from appliance.alerts.messages import signature
 from tests.support.box import Box
 from tests.support.ports import free_port
@@ -33,6 +35,7 @@ def _site(mail: MailServer, hook: Hook) -> dict[str, Any]:
     return site
 
 
+@pytest.mark.row("L2")
 def test_alerts_get_through_once(box: Maker, phone: Maker, tmp_path: Path, opened: contextlib.ExitStack) -> None:
     mail, hook = MailServer(tmp_path, free_port("127.0.0.1")).start(), Hook(free_port("127.0.0.1"))
     opened.callback(mail.stop)

@@ -103,6 +103,7 @@ def _end(out: Call) -> None:
 # ---- who, and how it is dialled --------------------------------------------------------------------------------
 
 
+@pytest.mark.row("L1")
 @pytest.mark.parametrize(
     "dialled",
     [
@@ -132,6 +133,7 @@ def test_from_a_phone_with_a_wrong_password(scene: Scene) -> None:
     _end(out)
 
 
+@pytest.mark.row("Z4")
 def test_the_journal_has_the_call_before_the_carrier_has_the_invite(scene: Scene) -> None:
     seen: list[list[dict[str, Any]]] = []
 
@@ -150,6 +152,7 @@ def test_the_journal_has_the_call_before_the_carrier_has_the_invite(scene: Scene
     assert (entry["callback"], entry["device"], entry["dialled"]) == (ELINS[1], "phone-202", "911")
 
 
+@pytest.mark.row("L2")
 def test_a_notice_in_status(scene: Scene) -> None:
     out, _ = scene.dial(scene.box.uri("911"), "202")
     out.wait_answer()
@@ -215,6 +218,7 @@ def test_a_broken_invite_goes_out_all_the_same(scene: Scene, fault: str) -> None
     scene.box.wait_idle()
 
 
+@pytest.mark.row("L1")
 def test_from_a_source_over_every_limit(scene: Scene) -> None:
     with Carrier("127.0.0.9") as flooder:
         target = scene.box.sip
@@ -231,6 +235,7 @@ def test_from_a_source_over_every_limit(scene: Scene) -> None:
 # ---- a registered phone: audio, location, call back -------------------------------------------------------------
 
 
+@pytest.mark.row("L3")
 def test_a_registered_phone_hears_and_is_heard_and_is_called_back(scene: Scene, phone: Maker, tmp_path: Path) -> None:
     caller: PjPhone = phone("caller")
     assert caller.register("202", secret(202), scene.box.sip).ok
@@ -248,6 +253,7 @@ def test_a_registered_phone_hears_and_is_heard_and_is_called_back(scene: Scene, 
     back.wait_answer().hangup()
 
 
+@pytest.mark.row("Z4")
 def test_the_call_back_rings_the_phone_after_kill_9(box: Maker, phone: Maker, carrier: Maker) -> None:
     line: Carrier = carrier(FIRST)
     it: Box = box(_site(line), supervised=True)

@@ -45,6 +45,7 @@ def test_every_kind_has_an_example_here() -> None:
     assert set(NEW) == set(KINDS), "a new kind appears in the API by itself, and is tried out here with what is enough for it"
 
 
+@pytest.mark.row("A13")
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_object_of_every_kind_is_made_read_changed_and_deleted(api: Api, kind: str) -> None:
     path = f"/{kind}/life"

@@ -144,6 +144,8 @@ def test_two_editors_at_once_leave_one_history(box: BoxMaker) -> None:
 # ---- on condition ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.row("A1")
+@pytest.mark.row("Z5")
 def test_what_nobody_confirms_goes_back_by_itself(box: BoxMaker) -> None:
     running = box(make_site(2))
     editor = running.editor()
@@ -180,6 +182,7 @@ def test_what_is_confirmed_stays(box: BoxMaker) -> None:
     assert running.status()["site"] == "Tried"
 
 
+@pytest.mark.row("Z5")
 @pytest.mark.parametrize("reboot", [False, True], ids=["same boot", "after a reboot"])
 def test_everything_killed_the_deadline_still_counts(box: BoxMaker, reboot: bool) -> None:
     """Supervisor and engine are killed with -9; the time ends while nothing runs; the next start begins with the old site."""
@@ -215,6 +218,7 @@ def test_after_a_reboot_without_a_clock_the_whole_time_is_given_once_more(box: B
 # ---- calls -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.row("A1")
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_call_hears_nothing_of_twenty_commits(box: BoxMaker, phone: PhoneMaker) -> None:

@@ -35,6 +35,7 @@ def loudest_hz(path: Path) -> float:
     return float(np.fft.rfftfreq(len(pcm), 1 / RATE)[np.argmax(np.abs(np.fft.rfft(pcm)))])
 
 
+@pytest.mark.row("A13")
 @pytest.mark.parametrize(
     ("name", "options"),
     [

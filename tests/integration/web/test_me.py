@@ -30,6 +30,7 @@ def version(page: str) -> str:
     return found[1]
 
 
+@pytest.mark.row("A10")
 def test_people_sign_in_by_extension_number_and_e_mail(web: Web) -> None:
     site = web.editor().show("").value
     site["users"]["user-201"] |= {"outbound_number": "+15035550166", "email": "one@tidewater.example"}
@@ -89,6 +90,7 @@ def test_own_messages_are_heard_and_deleted(web: Web, one: Visitor) -> None:
     assert [row["id"] for row in web.box.rpc("voicemail.list", mailbox="one")["messages"]] == ["m1"]
 
 
+@pytest.mark.row("A5")
 def test_forwarding_is_in_force_when_it_is_saved_and_takes_nothing_pending_along(web: Web, one: Visitor) -> None:
     ines = web.editor("ines")
     ines.set("users.user-203.name", "Priya Raman")

@@ -112,6 +112,7 @@ def test_nobody_sees_anything(app: Flask) -> None:
         assert script.status_code == 401, (method, rule.rule)
 
 
+@pytest.mark.row("A11")
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_opens_what_is_declared_for_it_and_nothing_else(app: Flask, people: dict[str, Client], role: str, monkeypatch: pytest.MonkeyPatch) -> None:
     client, refused = people[role], 0
@@ -150,6 +151,7 @@ def test_the_api_refuses_a_user_with_a_problem_in_json(app: Flask, people: dict[
     assert client.get("/api/v1/me", base_url="https://box").json["scopes"] == []
 
 
+@pytest.mark.row("A11")
 def test_menus_show_what_may_be_opened(app: Flask, people: dict[str, Client]) -> None:
     for role, client in people.items():
         page = client.get("/more", base_url="https://box").text

@@ -42,6 +42,8 @@ def test_nothing_is_wrong():
     assert _findings(there=ALL) == []
 
 
+@pytest.mark.row("E14")
+@pytest.mark.row("Z7")
 @pytest.mark.parametrize(
     ("reason", "username", "cause", "cure"),
     [
@@ -90,6 +92,8 @@ def test_a_phone_that_is_switched_off_here():
     assert found["code"] == "switched-off"
 
 
+@pytest.mark.row("E14")
+@pytest.mark.row("E6")
 def test_dialling_without_a_flow_names_who_and_the_cure():
     calls = [call("s1", caller="201", called="5550188", dialled="5550188", outcome="no-flow", started_unix_s=WALL - 60)]
     calls.append(call("s0", caller="201", outcome="no-flow", started_unix_s=WALL - 200_000))
@@ -98,6 +102,7 @@ def test_dialling_without_a_flow_names_who_and_the_cure():
     assert found["cure"] == "Choose a flow for User 201 under People"
 
 
+@pytest.mark.row("Z7")
 def test_calls_that_sounded_bad_are_one_finding_for_each_fault_of_a_side():
     fault = {"code": "loss", "listener": "202", "speaker": "201 Ann", "side": "caller", "line": False, "value": 6.0, "cause": "202 lost 6 %", "cure": "Swap it"}
     sound = json.dumps({"score": 3.1, "bad": True, "sides": [{"side": "caller", "name": "201 Ann"}, {"side": "called", "name": "202"}], "findings": [fault]})

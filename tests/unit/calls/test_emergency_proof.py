@@ -71,6 +71,7 @@ def told(found: Proof) -> str:
 # ---- what is proved ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.row("Z2")
 def test_every_number_leaves_from_every_phone_over_every_trunk() -> None:
     found = prove(site(emergency={"default_location": "front", "extra_numbers": ["5555"]}))
     assert (found.problems, found.warnings) == ((), ())
@@ -200,6 +201,8 @@ ATTACKS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.row("L1")
+@pytest.mark.row("Z2")
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_nothing_shadows_an_emergency_number(attack: str) -> None:
     attacked = site(**ATTACKS[attack])

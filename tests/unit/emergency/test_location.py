@@ -25,6 +25,7 @@ def site(default: str | None = "main", **networks: list[str]) -> Site:
 TABLE = LocationTable(site(main=[], campus=["10.0.0.0/8", "2001:db8::/32"], lab=["10.1.0.0/16"], desk=["10.1.2.3/32", "2001:db8:1::/48"]))
 
 
+@pytest.mark.row("L3")
 @pytest.mark.parametrize(
     ("source", "place", "method"),
     [

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from appliance.emergency.notify import NoticeRegister, sentence
 from appliance.events.emergency import EmergencyNotice
 from appliance.types import DeviceId, SessionId
@@ -43,11 +45,13 @@ def test_the_latest_come_first_and_only_so_many_are_kept_but_never_a_live_one_dr
     assert register.update("over-0", outcome="failed") is None
 
 
+@pytest.mark.row("L2")
 def test_the_sentence_says_who_where_and_how_it_stands():
     where = "Office, 12 State Street, Floor 2; callback +12125550101"
     assert sentence(NOTICE) == f"EMERGENCY CALL (9911) from extension 1001; {where}; is being put through over carrier"
 
 
+@pytest.mark.row("L5")
 def test_a_test_is_marked_as_one():
     said = sentence(replace(NOTICE, test=True, dialled="933"))
     assert said.startswith("TEST of the emergency route (933)")

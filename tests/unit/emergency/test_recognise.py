@@ -60,6 +60,7 @@ ORDINARY = [
 ]
 
 
+@pytest.mark.row("L1")
 @pytest.mark.parametrize(("uri", "scheme", "user"), EMERGENCY)
 def test_every_way_to_write_it_is_an_emergency_call(uri, scheme, user):
     found = US.match(uri, scheme, user)
@@ -113,6 +114,7 @@ def test_other_urns_are_not(uri):
     assert US.match(uri, "urn", "") is None
 
 
+@pytest.mark.row("L5")
 @pytest.mark.parametrize(("uri", "user"), [("sip:933@h", "933"), ("sip:9933@h", "9933"), ("sip:9-33@h", "9-33")])
 def test_the_test_number_is_a_test(uri, user):
     found = US.match(uri, "sip", user)
@@ -155,6 +157,7 @@ def test_numbers_the_carriers_do_not_route_are_carried_as_the_principal_one():
     assert {user: found.number for user in ("15", "015", "0112") if (found := france.match(*sip(user)))} == {"15": "15", "015": "15", "0112": "112"}
 
 
+@pytest.mark.row("L4")
 @pytest.mark.parametrize("code", sorted(COUNTRIES))
 def test_every_country_out_of_the_box(code):
     snapshot = compile_site(Site(country=code), 1, {})

@@ -54,6 +54,7 @@ def test_a_data_folder_that_cannot_be_written_is_told(data):
     assert sampler.sample().write_fault == "", "it is tried again at once, for somebody waits for it"
 
 
+@pytest.mark.row("Z10")
 def test_trust_in_the_clock(tmp_path):
     unsynchronised, fine = 0x40, 0x2001
     assert clock.trust(fine, tmp_path) == "set"

@@ -61,6 +61,7 @@ def test_a_sampler_remembers_when_the_supply_was_weak(tmp_path, monkeypatch):
     assert sampler.sample().power == Power(605.0, 600.0)
 
 
+@pytest.mark.row("Z10")
 def test_a_clock_that_was_set_stays_trusted(tmp_path, monkeypatch):
     (tmp_path / "run").mkdir()
     said = ["never", "set", "never", "unknown"]

@@ -54,6 +54,7 @@ def told(path: str, value: object) -> list[str]:
     return [change.sentence for change in diff(canonical(BASE), canonical(raw))]
 
 
+@pytest.mark.row("A1")
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [

@@ -26,6 +26,7 @@ def schedule(*periods: object, holidays: object = ()) -> Schedule:
     return Schedule.model_validate({"name": "Hours", "periods": periods, "holidays": holidays})
 
 
+@pytest.mark.row("A13")
 @pytest.mark.parametrize(
     ("when", "found"),
     [
