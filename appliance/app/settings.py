@@ -39,11 +39,19 @@ class Settings:
     """A modem's port for commands, and the one its calls' sound comes over; empty: there is none."""
     sysfs: Path = Path("/sys")
     """Where the kernel tells of the board's sensors."""
+    netd: Path | None = None
+    """Socket of a netd that somebody else looks after (a systemd unit of its own); None: the supervisor starts one."""
 
     @property
     def run(self) -> Path:
         """Folder for what lives only while the box runs: sockets and the supervisor's state."""
         return self.data / "run"
+
+    @property
+    def netd_socket(self) -> Path:
+        """Where what changes the network is asked."""
+        # For `control.sock` it is `control.netd`: no longer than the one beside it, whose length is checked.
+        return self.netd or self.control.with_name(f"{self.control.name[:-5]}.netd")
 
     @classmethod
     def from_env(cls, env: Mapping[str, str], discover: Callable[[], tuple[str, ...]] = private_addresses) -> Settings:
@@ -70,8 +78,11 @@ class Settings:
             rescue=_choice(env, "HOLDFAST_RESCUE", ("0", "1"), "0") == "1",
             crashes=_count(env, "HOLDFAST_CRASHES"),
             modem=_modem(env),
+            netd=_path(env, "HOLDFAST_NETD"),
             sysfs=_path(env, "HOLDFAST_SYSFS") or Path("/sys"),
         )
+        if settings.netd is not None:
+            _check_socket_path(settings.netd, "HOLDFAST_NETD")
         _check_distinct(settings)
         return settings
 
@@ -96,12 +107,13 @@ def _path(env: Mapping[str, str], name: str) -> Path | None:
         raise SettingsError(f"{name} is {value!r}, whose home folder is unknown", "give an absolute path") from error
 
 
-def _check_socket_path(path: Path) -> None:
+def _check_socket_path(path: Path, variable: str = "HOLDFAST_CONTROL") -> None:
     size = len(bytes(path))
     if size > UNIX_PATH_LIMIT:
+        what = "control socket's path" if variable == "HOLDFAST_CONTROL" else "path of netd's socket"
         raise SettingsError(
-            f"The control socket's path {path} is {size} bytes long, and the system allows {UNIX_PATH_LIMIT}",
-            "set HOLDFAST_CONTROL to a shorter path, for example /run/holdfast.sock",
+            f"The {what} {path} is {size} bytes long, and the system allows {UNIX_PATH_LIMIT}",
+            f"set {variable} to a shorter path, for example /run/holdfast.sock",
         )
 
 

@@ -74,6 +74,7 @@ CHILDREN = (
     ),
     ChildSpec("provisioning", (sys.executable, "-m", "appliance.app.provisioning"), _SERVES_PHONES, essential=False),
     ChildSpec("provisioning-http", (sys.executable, "-m", "appliance.app.provisioning_http"), _SERVES_PHONES, essential=False),
+    ChildSpec("netd", (sys.executable, "-m", "appliance.app.netd"), Policy(crash_window_s=600.0, longest_delay_s=60.0), essential=False),
 )
 """In starting order; they are stopped in the opposite one."""
 PATIENCE_S = 20.0
@@ -521,7 +522,8 @@ def main() -> int:
         say(sentence_of(error.sentence, error.hint), sys.stderr)
         return 1
     os.environ[LOCK_FD] = str(lock)
-    code = Supervisor(settings, keep_open=(lock,)).run()
+    children = [spec for spec in CHILDREN if spec.name != "netd" or settings.netd is None]
+    code = Supervisor(settings, children, keep_open=(lock,)).run()
     if code == EXIT_ALL_AGAIN:
         logging.shutdown()
         # The same process, so that whoever waits for it goes on waiting; the lock is closed by this and taken anew.

@@ -52,10 +52,13 @@ def test_every_variable_is_taken(tmp_path):
         HOLDFAST_CRASHES="3",
         HOLDFAST_MODEM="/dev/ttyUSB2, /dev/ttyUSB1",
         HOLDFAST_SYSFS="/srv/sys",
+        HOLDFAST_NETD="/run/netd.sock",
     )
     bind = ("127.0.0.2", "203.0.113.7", "fd00::1")
     modem = (Path("/dev/ttyUSB2"), Path("/dev/ttyUSB1"))
-    assert settings == Settings(tmp_path, bind, Path("/run/box.sock"), 15060, 15061, 18080, 18081, 6969, site, "debug", True, 3, modem, Path("/srv/sys"))
+    rest = (site, "debug", True, 3, modem, Path("/srv/sys"), Path("/run/netd.sock"))
+    assert settings == Settings(tmp_path, bind, Path("/run/box.sock"), 15060, 15061, 18080, 18081, 6969, *rest)
+    assert settings.netd_socket == Path("/run/netd.sock") and read(HOLDFAST_CONTROL="/run/box.sock").netd_socket == Path("/run/box.netd")
 
 
 @pytest.mark.parametrize(
