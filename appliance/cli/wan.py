@@ -5,12 +5,14 @@ from __future__ import annotations
 import click
 
 from appliance.cli.output import Screen, duration, moment, print_json, talks
-from appliance.control.client import Client, WanResult
+from appliance.control.client import Client, WanResult, WayShape, WaysResult
 
 INTERNET = {"unknown": "not known", "up": "up", "poor": "poor", "down": "DOWN"}
 _STYLES = {"up": "green", "poor": "yellow", "down": "bold red"}
 _SHOWN = {"ok": "well", "bad": "bad", "unknown": "not known"}
 SHOWN = 12
+_KINDS = {"trunk": "line", "gateway": "gateway in the house", "modem": "mobile network"}
+_STANDINGS = {"works": "works", "unknown": "not known", "failing": "fails", "cut": "cut off"}
 
 
 @click.group()
@@ -35,6 +37,8 @@ def status(client: Client, screen: Screen, as_json: bool) -> None:
     screen.line()
     evidence = [(_SHOWN.get(e["state"], e["state"]), e["sentence"], moment(e["since_unix_s"]) if e["since_unix_s"] else "") for e in found["evidence"]]
     screen.table(("How Holdfast knows", "", "Since"), evidence)
+    screen.line()
+    _ways(screen, found["ways"])
     if found["changes"]:
         screen.line()
         screen.table(
@@ -45,3 +49,28 @@ def status(client: Client, screen: Screen, as_json: bool) -> None:
         f"A lost link counts after {found['link_seconds']:g} s, silence after {found['silence_seconds']:g} s; "
         f"it is trusted again after {found['trust_seconds']:g} s (`holdfast site show wan`)."
     )
+
+
+def _ways(screen: Screen, ways: WaysResult) -> None:
+    outside = {way["id"]: str(place) for place, way in enumerate(ways["outside"], 1)}
+    rows = [
+        (
+            way["name"],
+            _KINDS.get(way["kind"], way["kind"]),
+            str(place),
+            outside.get(way["id"], "not"),
+            _STANDINGS.get(way["standing"], way["standing"]),
+            way["reason"],
+        )
+        for place, way in enumerate(ways["emergency"], 1)
+    ]
+    if not rows:
+        screen.line("There is no way out: add a trunk.", "bold red")
+        return
+    screen.table(("Way out", "", f"{ways['number']} takes it", "Outside calls", "", "Why"), rows)
+    screen.line(f"With the internet down a {ways['number']} goes: {_named(ways['emergency_without_internet'])}; then everything else all the same.")
+    screen.line(f"With the internet down an outside call goes: {_named(ways['outside_without_internet'])}.")
+
+
+def _named(ways: list[WayShape]) -> str:
+    return ", then ".join(way["name"] for way in ways) or "nowhere"

@@ -73,7 +73,7 @@ from appliance.control.shapes import (
     VoicemailCountsResult,
     VoicemailListResult,
 )
-from appliance.control.wan_shapes import WanResult, WanSummary
+from appliance.control.wan_shapes import WanResult, WanSummary, WayShape, WaysResult
 from appliance.errors import ControlError, Problem
 
 __all__ = [
@@ -137,6 +137,8 @@ __all__ = [
     "VoicemailListResult",
     "WanResult",
     "WanSummary",
+    "WayShape",
+    "WaysResult",
     "default_control",
     "default_data",
 ]

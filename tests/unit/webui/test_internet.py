@@ -23,9 +23,16 @@ def test_what_began_yesterday_goes_on() -> None:
     assert _pieces([{"at_unix_s": -50.0, "state": "down"}], 0.0, DAY * 0.5) == [Piece("x", 50.0, 50.0), Piece("d", 0.0, 50.0)]
 
 
+PRI = {"id": "pri", "name": "PRI", "kind": "gateway", "standing": "works", "reason": "Answers; needs no internet", "enabled": True}
+ACME = {"id": "acme", "name": "Acme", "kind": "trunk", "standing": "cut", "reason": "The internet has no link", "enabled": True}
 WAN = {
     "state": "down", "since_unix_s": 1000.0, "why": "Acme is silent, the link is up", "interface": "wan", "gateway": "192.0.2.1",
     "evidence": [{"source": "Acme", "state": "bad", "sentence": "Acme <is> silent", "since_unix_s": 1000.0}],
+    "ways": {
+        "number": "911",
+        "emergency": [PRI, ACME],
+        "outside": [PRI], "emergency_without_internet": [PRI], "outside_without_internet": [],
+    },
     "changes": [], "trusted_in_s": 12.0, "started_unix_s": 900.0, "link_seconds": 0.5, "silence_seconds": 4.0, "trust_seconds": 30.0,
 }  # fmt: skip
 
@@ -37,6 +44,11 @@ def test_the_page_says_how_it_is_known(tmp_path: Path, monkeypatch: pytest.Monke
     words = Pages(tmp_path, office()).get("/lines/internet")
     assert words.status == 200
     for sentence in ("Internet down", "The internet is down. Calls inside work.", "Acme is silent, the link is up.", "watched for 30 s before it is trusted"):
+        assert sentence in words.words, sentence
+    for sentence in (
+        "With the internet down, 911 goes over: PRI. After that everything else is tried all the same.", "With the internet down, no outside call is left.",
+        "PRI gateway in the house first first Answers; needs no internet.", "Acme line as number 2 no The internet has no link.",
+    ):  # fmt: skip
         assert sentence in words.words, sentence
     assert "Acme &lt;is&gt; silent" in words.text
 

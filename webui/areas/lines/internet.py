@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,7 @@ DAY_S = 86400.0
 SHAPES = {"up": "ok", "poor": "warn", "down": "bad", "unknown": "off"}
 LANES = {"poor": "p", "down": "d", "unknown": "x"}
 EVIDENCE = {"ok": "ok", "bad": "bad", "unknown": "off"}
+STANDINGS = {"works": "ok", "unknown": "off", "failing": "bad", "cut": "bad"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ def now(state: State) -> Markup:
     return Markup(  # noqa: S704  (a template's output)
         render_template(
             "lines/internet-now.html", found=found, changes=changes, shapes=SHAPES, evidence=EVIDENCE, words=_words(),
-            pieces=_pieces(found.get("changes", ()), begin, at),
+            pieces=_pieces(found.get("changes", ()), begin, at), ways=_ways(found.get("ways", {})), standings=STANDINGS, kinds=_kinds(), nth=_nth,
+            without=_without,
         )
     )  # fmt: skip
 
@@ -89,6 +91,34 @@ def _sentences() -> dict[str, str]:
         "up": gettext("The internet is up"), "poor": gettext("The internet is poor"), "down": gettext("The internet is down. Calls inside work."),
         "unknown": gettext("Whether the internet is there is not known yet"),
     }  # fmt: skip
+
+
+def _ways(ways: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each way once, as an emergency call takes them, with its place in both orders (0: it is left out)."""
+    outside = {way["id"]: place for place, way in enumerate(ways.get("outside", ()), 1)}
+    return [{**way, "emergency": place, "outside": outside.get(way["id"], 0)} for place, way in enumerate(ways.get("emergency", ()), 1)]
+
+
+def _kinds() -> dict[str, str]:
+    return {"trunk": gettext("line"), "gateway": gettext("gateway in the house"), "modem": gettext("mobile network")}
+
+
+def _nth(place: int) -> str:
+    return gettext("no") if not place else gettext("first") if place == 1 else gettext("as number %(place)d", place=place)
+
+
+def _without(ways: Sequence[Mapping[str, Any]], number: str) -> str:
+    """What is left of the ways out on a day without internet. `number` "": for ordinary calls."""
+    names = ", ".join(way["name"] for way in ways)
+    if number and not names:
+        return gettext("With the internet down nothing is left for %(number)s: a gateway in the house or a modem would be.", number=number)
+    if number:
+        return gettext("With the internet down, %(number)s goes over: %(names)s. After that everything else is tried all the same.", number=number, names=names)
+    return (
+        gettext("With the internet down, outside calls go over: %(names)s.", names=names)
+        if names
+        else gettext("With the internet down, no outside call is left.")
+    )
 
 
 def _pieces(changes: Sequence[Any], begin: float, now_s: float) -> list[Piece]:
