@@ -53,17 +53,10 @@ def status(client: Client, screen: Screen, as_json: bool) -> None:
 
 def _ways(screen: Screen, ways: WaysResult) -> None:
     outside = {way["id"]: str(place) for place, way in enumerate(ways["outside"], 1)}
-    rows = [
-        (
-            way["name"],
-            _KINDS.get(way["kind"], way["kind"]),
-            str(place),
-            outside.get(way["id"], "not"),
-            _STANDINGS.get(way["standing"], way["standing"]),
-            way["reason"],
-        )
-        for place, way in enumerate(ways["emergency"], 1)
-    ]
+    rows = []
+    for place, way in enumerate(ways["emergency"], 1):
+        standing = _STANDINGS.get(way["standing"], way["standing"])
+        rows.append((way["name"], _KINDS.get(way["kind"], way["kind"]), str(place), outside.get(way["id"], "not"), standing, way["reason"]))
     if not rows:
         screen.line("There is no way out: add a trunk.", "bold red")
         return
