@@ -37,7 +37,8 @@ messages:
 	@image/bootstrap.sh test
 	@mkdir -p build
 	.venv/bin/pybabel -q extract -F webui/translations/babel.cfg -k gettext -k ngettext:1,2 -k lazy_gettext -k _l --no-location --sort-output --project=Holdfast -o build/messages.pot webui appliance/worker
-	for language in fr it sv; do .venv/bin/pybabel -q update -i build/messages.pot -d webui/translations -l $$language --init-missing --no-fuzzy-matching --ignore-obsolete --omit-header; done
+	for language in fr it sv; do .venv/bin/pybabel -q update -i build/messages.pot -d webui/translations -l $$language --init-missing --no-fuzzy-matching --ignore-obsolete; done
+	sed -i -E '1,/^$$/{/^msg|^"(Language|Content-Type|Plural-Forms):|^$$/!d}' webui/translations/*/LC_MESSAGES/messages.po  # no dates, no addresses
 
 deb:
 	@exec image/bootstrap.sh run $(PY) image/deb/build.py $(ARGS)
