@@ -68,13 +68,13 @@ class Nft:
         return out
 
 
-def table(name: str) -> list[dict[str, Any]]:
-    """Commands that leave an empty table `inet name`, whatever was there."""
-    made = {"table": {"family": "inet", "name": name}}
+def table(name: str, family: str = "inet") -> list[dict[str, Any]]:
+    """Commands that leave an empty table `name`, whatever was there."""
+    made = {"table": {"family": family, "name": name}}
     return [{"add": made}, {"delete": made}, {"add": made}]
 
 
-def without(name: str) -> list[dict[str, Any]]:
-    """Commands that leave no table `inet name`, whether there was one or not."""
-    made = {"table": {"family": "inet", "name": name}}
+def without(name: str, family: str = "inet") -> list[dict[str, Any]]:
+    """Commands that leave no table `name`, whether there was one or not."""
+    made = {"table": {"family": family, "name": name}}
     return [{"add": made}, {"delete": made}]

@@ -47,7 +47,7 @@ def steady(net: SiteNet, common: Netd) -> Iterator[Netd]:
 
 
 def reaches(ns: Namespace, address: str) -> bool:
-    """One datagram to a port nobody has: the far kernel's refusal comes back, or nothing does."""
+    """One datagram to a port nobody has: the far kernel's refusal comes back, or nothing does. To send it works either way, as in an outage."""
     with ns.entered():
         probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with probe:
@@ -58,8 +58,8 @@ def reaches(ns: Namespace, address: str) -> bool:
             probe.recv(1)
         except ConnectionRefusedError:
             return True
-        except OSError:
-            return False
+        except TimeoutError:
+            pass
     return False
 
 
@@ -119,7 +119,7 @@ def test_killed_it_heals_without_anybody(net: SiteNet, netd: Netd) -> None:
 
 def test_killed_at_any_moment_and_started_again_it_heals(net: SiteNet, netd: Netd) -> None:
     chance = random.Random(7)
-    for _ in range(6):
+    for _ in range(4):
         line = netd.connect()
         line.tell("drill.cut", seconds=600)
         looks = chance.randrange(6)
@@ -153,10 +153,7 @@ def test_name_service_of_the_router_is_cut_and_the_router_is_not(net: SiteNet, s
         line = steady.connect()
         line.ok("drill.cut", seconds=60)
         for port in (53, 5353):
-            try:
-                asker.sendto(b"?", ("203.0.113.1", port))
-            except PermissionError:
-                assert port == 53, "the kernel says at once what it drops on its way out"
+            asker.sendto(b"?", ("203.0.113.1", port))
         assert servers[1].recv(9) == b"?"
         with pytest.raises(TimeoutError):
             servers[0].recv(9)

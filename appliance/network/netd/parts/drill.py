@@ -1,7 +1,8 @@
 """Verbs `drill.*`: the outage drill's cut. The kernel itself ends it: rules that match what is in a set whose elements have a time-out.
 
 Cut is what would leave by the default routes: packets between their interfaces and addresses that are neither on the wire nor behind a route of their own,
-and name service of the router, which would know nothing in an outage. It hangs on the connection of who asked for it.
+and name service of the router, which would know nothing in an outage. It is done beside the wire (nftables' netdev family), where what is sent vanishes
+as it does in an outage: further up, the sender would be told. It hangs on the connection of who asked for it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from appliance.network.netd.undo import now_s
 
 log = logging.getLogger(__name__)
 
-TABLE = "holdfast_drill"
+TABLE, FAMILY = "holdfast_drill", "netdev"
 LONGEST_S = 600
 HOLD_S = 5
 """The kernel forgets the cut after so long unless netd renews it: everything may be killed."""
@@ -105,7 +106,7 @@ def _private(net: Net) -> bool:
 
 def rules(ways: Ways, spare: set[Net]) -> list[dict[str, Any]]:
     """Commands that make the table; nothing is cut before an interface is in `cut` (pure)."""
-    made = [*table(TABLE), _set("cut", "ifname", ["timeout"])]
+    made = [*table(TABLE, FAMILY), _set("cut", "ifname", ["timeout"])]
     for version in (4, 6):
         near = [net for net in (*ways.near, *spare, *map(ipaddress.ip_network, _ALWAYS[version])) if net.version == version]
         merged: list[Net] = list(ipaddress.collapse_addresses(near))  # type: ignore[type-var]  # one version at a time
@@ -113,38 +114,34 @@ def rules(ways: Ways, spare: set[Net]) -> list[dict[str, Any]]:
         kind = f"ipv{version}_addr"
         made += [_set(f"near{version}", kind, ["interval"]), _elements(f"near{version}", [_prefix(net) for net in merged])]
         made += [_set(f"routers{version}", kind, [])] + ([_elements(f"routers{version}", routers)] if routers else [])
-    for chain, side, field_, port in (("input", "iifname", "saddr", "sport"), ("output", "oifname", "daddr", "dport")):
-        made.append(_add("chain", name=chain, type="filter", hook=chain, prio=-300, policy="accept"))
-        made += _rules(chain, side, field_, port)
-    # What the box forwards for others, in both directions.
-    made.append(_add("chain", name="forward", type="filter", hook="forward", prio=-300, policy="accept"))
-    made += _rules("forward", "oifname", "daddr", "dport") + _rules("forward", "iifname", "saddr", "sport")
+    for number, name in enumerate(ways.interfaces):
+        for hook, side, address, port in (("ingress", "iifname", "saddr", "sport"), ("egress", "oifname", "daddr", "dport")):
+            chain = f"{hook}{number}"
+            made.append(_add("chain", name=chain, type="filter", hook=hook, prio=-300, dev=name, policy="accept"))
+            made += [_rule(chain, _match({"meta": {"key": side}}, "==", "@cut"), *drop) for drop in _drops(address, port)]
     return made
 
 
-def _rules(chain: str, side: str, field_: str, port: str) -> list[dict[str, Any]]:
-    cut = _match({"meta": {"key": side}}, "==", "@cut")
-    found = []
+def _drops(address: str, port: str) -> list[tuple[dict[str, Any], ...]]:
+    """What is dropped of a cut interface."""
+    found: list[tuple[dict[str, Any], ...]] = []
     for version, protocol in ((4, "ip"), (6, "ip6")):
-        address = {"payload": {"protocol": protocol, "field": field_}}
-        name_service = _match({"payload": {"protocol": "th", "field": port}}, "==", {"set": [53, 853]})
-        l4 = _match({"meta": {"key": "l4proto"}}, "==", {"set": ["tcp", "udp"]})
-        found += [
-            _rule(chain, cut, _match(address, "!=", f"@near{version}"), {"drop": None}),
-            _rule(chain, cut, _match(address, "==", f"@routers{version}"), l4, name_service, {"drop": None}),
-        ]
+        far = {"payload": {"protocol": protocol, "field": address}}
+        transport = _match({"meta": {"key": "l4proto"}}, "==", {"set": ["tcp", "udp"]})
+        names = _match({"payload": {"protocol": "th", "field": port}}, "==", {"set": [53, 853]})
+        found += [(_match(far, "!=", f"@near{version}"), {"drop": None}), (_match(far, "==", f"@routers{version}"), transport, names, {"drop": None})]
     return found
 
 
 def held(ways: Ways, for_s: int) -> list[dict[str, Any]]:
     """Commands that cut, or go on cutting, for so long; in one transaction nothing slips through (pure)."""
-    made: list[dict[str, Any]] = [{"flush": {"set": {"family": "inet", "table": TABLE, "name": "cut"}}}]
+    made: list[dict[str, Any]] = [{"flush": {"set": {"family": FAMILY, "table": TABLE, "name": "cut"}}}]
     made.append(_elements("cut", [{"elem": {"val": name, "timeout": for_s}} for name in ways.interfaces]))
     return made
 
 
 def _add(kind: str, **fields: Any) -> dict[str, Any]:
-    return {"add": {kind: {"family": "inet", "table": TABLE, **fields}}}
+    return {"add": {kind: {"family": FAMILY, "table": TABLE, **fields}}}
 
 
 def _set(name: str, kind: str, flags: list[str]) -> dict[str, Any]:
@@ -181,7 +178,7 @@ class Drill(Part):
         return {"drill.cut": Verb(CutArgs, self._cut), "drill.end": Verb(Args, self._end), "drill.state": Verb(Args, self._state, changes=False)}
 
     async def heal(self) -> None:
-        await self._nft.do(without(TABLE))
+        await self._nft.do(without(TABLE, FAMILY))
 
     async def left(self, client: Client) -> None:
         if client == self._owner:
@@ -236,12 +233,12 @@ class Drill(Part):
     async def _forget(self) -> None:
         """The one place where the table goes; without netd the kernel has emptied its set by then."""
         if self._owner is not None:
-            await self._nft.do(without(TABLE))
+            await self._nft.do(without(TABLE, FAMILY))
             self._owner = None
 
     async def _state(self, _: Args, __: Client) -> dict[str, Any]:
         """{"cut": whether the kernel cuts now, "left_s"}."""
-        found = await self._nft.list("set", "inet", TABLE, "cut")
+        found = await self._nft.list("set", FAMILY, TABLE, "cut")
         cut = any(each.get("set", {}).get("elem") for each in found)
         return {"cut": cut, "left_s": max(0.0, self._until_s - now_s()) if cut else 0.0}
 
