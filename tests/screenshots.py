@@ -28,13 +28,17 @@ WIDTHS = {360: 740, 768: 1024, 1280: 800}
 DARK = re.compile(r"^/(home|people|apply|account|emergency|flows)/?$")
 
 
+PARTS = {"apply.checks", "settings.alerts_state"}
+"""What only scripts ask for, to put it into a page."""
+
+
 def pages(web: Web) -> Iterator[str]:
     """Addresses of every page that a GET opens: arguments are filled with an object of the candidate."""
     app = create_app(Config(web.data, web.box.control))
     document = web.editor().show("").value
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
-        skip = rule.endpoint.split(".")[0] in {"static", "live", "health"} or rule.endpoint in {"access.claim", "access.sign_in", "front", "apply.checks"}
-        if skip or "GET" not in (rule.methods or ()) or rule.rule.startswith("/api"):
+        skip = rule.endpoint.split(".")[0] in {"static", "live", "health"} or rule.endpoint in {"access.claim", "access.sign_in", "front"}
+        if skip or rule.endpoint in PARTS or "GET" not in (rule.methods or ()) or rule.rule.startswith("/api"):
             continue
         kinds = [kind for kind in document if f"/{kind}/" in rule.rule and isinstance(document[kind], dict)]
         kind = max(kinds, key=lambda kind: rule.rule.rindex(f"/{kind}/"), default="users")  # `/flows/schedules/<key>` is a schedule's
