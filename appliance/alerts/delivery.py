@@ -49,24 +49,24 @@ async def _ready(library: str) -> None:
     await asyncio.get_running_loop().run_in_executor(None, importlib.import_module, library)
 
 
-async def mail(message: EmailMessage, settings: AlertMail, ip: str, password: str, trust: ssl.SSLContext, name: str) -> None:
-    """Hand `message` to the server at `ip`. `name`: what the box calls itself. Raises Undelivered."""
+async def mail(message: EmailMessage, settings: AlertMail, ip: str, password: str, trust: ssl.SSLContext, name: str, patience_s: float = PATIENCE_S) -> None:
+    """Hand `message` to the server at `ip`, within `patience_s`. `name`: what the box calls itself. Raises Undelivered."""
     await _ready("aiosmtplib")
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            await _mail(message, settings, ip, password, trust, name)
+        async with asyncio.timeout(patience_s):
+            await _mail(message, settings, ip, password, trust, name, patience_s)
     except TimeoutError:
         raise Undelivered(f"The mail server {settings.host} did not answer in time", "check the server, its port, and the way out") from None
 
 
-async def _mail(message: EmailMessage, settings: AlertMail, ip: str, password: str, trust: ssl.SSLContext, name: str) -> None:
+async def _mail(message: EmailMessage, settings: AlertMail, ip: str, password: str, trust: ssl.SSLContext, name: str, patience_s: float) -> None:
     import aiosmtplib  # noqa: PLC0415
 
     host = settings.host or ip
     sock = await _connected(ip, settings.port, f"The mail server {host}")
     client = aiosmtplib.SMTP(
         hostname=host, sock=sock, use_tls=settings.security == "tls", start_tls=settings.security == "starttls", tls_context=trust, local_hostname=name,
-        timeout=PATIENCE_S,
+        timeout=patience_s,
     )  # fmt: skip
     try:
         await client.connect()

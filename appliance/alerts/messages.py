@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
@@ -51,15 +51,21 @@ def identity(dedupe: str) -> str:
     return hashlib.sha256(dedupe.encode()).hexdigest()[:32]
 
 
-def as_mail(message: Message, dedupe: str, sender: str, to: str, domain: str, zone: str) -> EmailMessage:
-    when = datetime.fromtimestamp(message.at_unix_s, UTC)
+def begun(subject: str, when: datetime, dedupe: str, sender: str, to: str, domain: str) -> EmailMessage:
+    """An e-mail of the box, still without words."""
     made = EmailMessage()
     made["From"], made["To"] = sender, to
-    made["Subject"] = _line(message.subject)
+    made["Subject"] = _line(subject)
     made["Date"] = format_datetime(when)
     made["Message-ID"] = f"<{identity(dedupe)}@{domain}>"
     made["Auto-Submitted"] = "auto-generated"
-    lines = [f"{when.astimezone(_zone(zone)):%Y-%m-%d %H:%M:%S %Z}, {message.site}", ""]
+    return made
+
+
+def as_mail(message: Message, dedupe: str, sender: str, to: str, domain: str, zone: str) -> EmailMessage:
+    when = datetime.fromtimestamp(message.at_unix_s, UTC)
+    made = begun(message.subject, when, dedupe, sender, to, domain)
+    lines = [f"{when.astimezone(zone_of(zone)):%Y-%m-%d %H:%M:%S %Z}, {message.site}", ""]
     for matter in message.matters:
         lines += [f"{'Over: ' if message.state == 'over' else ''}{matter.sentence}", *([f"  {matter.cure}"] if matter.cure and message.state != "over" else [])]
     made.set_content("\n".join(lines) + "\n", cte="quoted-printable")
@@ -86,7 +92,8 @@ def _line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_LONGEST]
 
 
-def _zone(name: str) -> Any:
+def zone_of(name: str) -> tzinfo:
+    """UTC where there is no such zone."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import secrets
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.alerts import delivery, messages
-from appliance.alerts.delivery import Undelivered, retry_after_s
+from appliance.alerts.delivery import Undelivered
 from appliance.alerts.fold import Bundle, Fold, Matter
 from appliance.alerts.messages import Message
+from appliance.app import voicemail_mail
+from appliance.app.outgoing import DISK_ERRORS, LOOK_S, Outgoing
+from appliance.app.voicemail_mail import VoicemailMail
 from appliance.control import machine_shapes as shapes
 from appliance.errors import NotFound, StateError
 from appliance.events.emergency import EmergencyNotice
 from appliance.events.registration import Registered, Unregistered
 from appliance.events.system import Alarm, HealthChanged
+from appliance.events.voicemail import VoicemailChanged
 from appliance.site.model.alerts import Alerts
 from appliance.site.secrets import MAIL, WEBHOOK
 from appliance.state.clock import Moment
@@ -36,17 +39,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 1.0
 SETTLE_S = 90.0
 """After a start: until then phones register, trunks answer and the machine is measured; what is silent still is not so any more."""
 NAME_S = 5.0
 """A name that was never resolved is waited for so long."""
-KEEP_S = 7 * 86400.0
-"""Older than this an alert helps nobody: it is given up."""
 _REMEMBERED = 500
 _FAULTS = {"mail": "alerts-mail", "webhook": "alerts-webhook"}
 """How a message goes -> the alarm while that fails. These are not told themselves: an alert about each alert would never end."""
-_ERRORS = (SQLAlchemyError, StateError, OSError)
 
 
 class AlertService:
@@ -58,11 +57,9 @@ class AlertService:
         self._gone: dict[DeviceId, float] = {}
         self._missed: set[DeviceId] = set()
         self._names: set[str] = set()
-        self._wake = {how: asyncio.Event() for how in _FAULTS}
-        self._faults: dict[str, Undelivered] = {}
-        self._reasons: dict[int, str] = {}
-        self._delivered: set[int] = set()
-        self._all_due = True
+        self._ways = {how: Outgoing(box, how, fault, "Alerts are not delivered", self._send) for how, fault in _FAULTS.items()}
+        self.voicemail = VoicemailMail(box, self._mail_server)
+        self._ways[voicemail_mail.KIND] = Outgoing(box, voicemail_mail.KIND, voicemail_mail.FAULT, "Voicemail is not sent by e-mail", self.voicemail.send)
         self._trust: ssl.SSLContext | None = None
 
     @property
@@ -77,6 +74,7 @@ class AlertService:
         bus.subscribe(Unregistered, self._phone_gone, "alerts")
         bus.subscribe(Registered, self._phone_back, "alerts")
         bus.subscribe(EmergencyNotice, self._emergency, "alerts")
+        bus.subscribe(VoicemailChanged, lambda _: self._ways[voicemail_mail.KIND].wake(), "voicemail by e-mail")
 
     async def run(self) -> None:
         """As long as the box."""
@@ -87,10 +85,10 @@ class AlertService:
         self._trust = await loop.run_in_executor(None, delivery.context)
         try:
             self._fold = _remembered(await loop.run_in_executor(None, self._outbox.newest, _REMEMBERED), self._fold)
-        except _ERRORS as error:
+        except DISK_ERRORS as error:
             log.warning("which alerts were told before the start is not known: %s", error)
         self._watch_names()
-        senders = [loop.create_task(self._deliver(how), name=f"alerts by {how}") for how in _FAULTS]
+        senders = [loop.create_task(way.run(self._outbox), name=f"outbox, {how}") for how, way in self._ways.items()]
         try:
             await self._look()
         finally:
@@ -106,7 +104,7 @@ class AlertService:
         self._fold.note(Matter(kind, f"health:{news.name}", level, news.sentence, news.cure))  # type: ignore[arg-type]  # one of the three
 
     def _alarm(self, news: Alarm) -> None:
-        if news.code in _FAULTS.values():
+        if news.code in (*_FAULTS.values(), voicemail_mail.FAULT):
             return
         kind = "trunk" if news.code.startswith("trunk-down:") else "box"
         self._fold.note(Matter(kind, news.code, "ok" if news.cleared else "bad", news.sentence, news.hint))
@@ -120,7 +118,9 @@ class AlertService:
         key = f"phone:{news.device}"
         if news.device in self._missed or self._fold.knows(key):
             self._missed.discard(news.device)
-            self._fold.note(Matter("phone", key, "ok", f"{self._phone(news.device)} is back"))
+            back = Matter("phone", key, "ok", f"{self._phone(news.device)} is back")
+            log.info("%s", back.sentence)
+            self._fold.note(back)
 
     def _phone(self, device: DeviceId) -> str:
         entry = self._box.snapshot.devices.get(device)
@@ -136,6 +136,7 @@ class AlertService:
                 del self._gone[device]
                 self._missed.add(device)
                 sentence = f"{self._phone(device)} has been away for {self._settings.phone_gone_minutes} min"
+                log.warning("%s", sentence)
                 self._fold.note(Matter("phone", f"phone:{device}", "bad", sentence, "Check its power and its cable; `holdfast diagnose` says what it last did"))
 
     async def _emergency(self, news: EmergencyNotice) -> None:
@@ -156,9 +157,9 @@ class AlertService:
     def site_changed(self) -> None:
         """Another revision is in force, or other secrets."""
         self._watch_names()
-        for how, places in self._places().items():
+        for how, places in self._everybody().items():
             if not places:
-                self._fine(how)
+                self._ways[how].fine()
         self.try_now()
 
     def _places(self) -> dict[str, list[str]]:
@@ -166,11 +167,14 @@ class AlertService:
         mail, hook = self._settings.mail, self._settings.webhook
         return {"mail": list(dict.fromkeys((*mail.to, *mail.emergency_to))) if mail.host else [], "webhook": [hook.url] if hook.url else []}
 
+    def _everybody(self) -> dict[str, list[str]]:
+        """With those who get voicemail."""
+        return {**self._places(), voicemail_mail.KIND: self.voicemail.places()}
+
     def try_now(self) -> None:
         """Something was changed that may help: what waits is tried at once."""
-        self._all_due = True
-        for wake in self._wake.values():
-            wake.set()
+        for way in self._ways.values():
+            way.try_now()
 
     # ---- into the outbox -----------------------------------------------------------------------------------------
 
@@ -210,84 +214,14 @@ class AlertService:
 
         try:
             await asyncio.wrap_future(self._box.writer.run(add))
-        except _ERRORS as error:
+        except DISK_ERRORS as error:
             log.warning("an alert could not be kept: %s", error)
             return False
         for how, _ in places:
-            self._wake[how].set()
+            self._ways[how].wake()
         return True
 
     # ---- out of the outbox ---------------------------------------------------------------------------------------
-
-    async def _deliver(self, how: str) -> None:
-        """One after the other; mail that hangs does not hold up the webhook."""
-        while True:
-            try:
-                await self._round(how)
-            except _ERRORS as error:
-                log.warning("the outbox cannot be read or written: %s", error)
-            except Exception:
-                log.exception("delivering alerts by %s stumbled", how)
-            try:
-                async with asyncio.timeout(LOOK_S):
-                    await self._wake[how].wait()
-            except TimeoutError:
-                pass
-            self._wake[how].clear()
-
-    async def _round(self, how: str) -> None:
-        due = await self._box.loop.run_in_executor(None, self._outbox.due, self._moment(), 100)
-        mine = sorted((record for record in due if record.kind == how), key=lambda record: not record.dedupe.startswith("emergency:"))
-        for record in mine:
-            try:
-                if record.id not in self._delivered:  # else only the disk has not heard of it
-                    await self._send(record)
-                self._delivered.add(record.id)
-            except Undelivered as error:
-                await self._failed(how, record, error)
-                if error.place:
-                    for other in mine[mine.index(record) + 1 :]:
-                        await self._failed(how, other, error)
-                    return
-            except Exception as error:  # one that makes us stumble must not hold up the others
-                log.exception("alert %d made its delivery stumble", record.id)
-                await self._failed(how, record, Undelivered(f"The box stumbled: {type(error).__name__}", place=False))
-            else:
-                self._fine(how)
-                self._reasons.pop(record.id, None)
-                await self._write(partial(OutboxRepository.over, id=record.id, state=OutboxState.SENT))
-                self._delivered.discard(record.id)
-
-    def _moment(self) -> Moment:
-        """After a start, and where something was changed, all that waits is due."""
-        if not self._all_due:
-            return Moment.now()
-        self._box.loop.call_later(LOOK_S, self._none_due)
-        return Moment("", Moment.now().at_s)
-
-    def _none_due(self) -> None:
-        self._all_due = False
-
-    async def _failed(self, how: str, record: OutboxRecord, error: Undelivered) -> None:
-        self._reasons[record.id] = error.sentence
-        if error.lost or time.time() - record.created_unix_s > KEEP_S:
-            log.error("an alert for %s is given up: %s", record.target, error.sentence)
-            await self._write(lambda connection: OutboxRepository.over(connection, record.id, OutboxState.DEAD))
-        else:
-            now = Moment.now()
-            later = Moment(now.boot_id, now.at_s + retry_after_s(record.attempts + 1))
-            await self._write(lambda connection: OutboxRepository.again(connection, record.id, later))
-        if error.place:
-            self._faults[how] = error
-            self._box.alarm(_FAULTS[how], f"Alerts are not delivered: {error.sentence}", error.hint)
-
-    def _fine(self, how: str) -> None:
-        self._faults.pop(how, None)
-        self._box.alarm(_FAULTS[how], "")
-
-    async def _write(self, job: Callable[[Connection], bool]) -> None:
-        if self._box.writer is not None:
-            await asyncio.wrap_future(self._box.writer.run(job))
 
     async def _send(self, record: OutboxRecord) -> None:
         """Raises Undelivered."""
@@ -304,12 +238,18 @@ class AlertService:
 
     async def _mail(self, message: Message, dedupe: str, to: str) -> None:
         site, settings = self._box.snapshot.site, self._settings.mail
+        ip, password = await self._mail_server()
+        made = messages.as_mail(message, dedupe, settings.sender, to, site.domain, site.time_zone)
+        await delivery.mail(made, settings, ip, password, self._trusted(), site.domain)
+
+    async def _mail_server(self) -> tuple[str, str]:
+        """(IP address, password). Raises Undelivered."""
+        settings = self._settings.mail
         assert settings.host is not None
         password = self._secret(MAIL.name("mail"))
         if settings.username and not password:
             raise Undelivered("The password for the mail server is missing", "write it in Settings, Alerts")
-        made = messages.as_mail(message, dedupe, settings.sender, to, site.domain, site.time_zone)
-        await delivery.mail(made, settings, await self._address(settings.host), password, self._trusted(), site.domain)
+        return await self._address(settings.host), password
 
     async def _post(self, message: Message, dedupe: str, url: str) -> None:
         body = messages.as_json(message, dedupe)
@@ -348,8 +288,8 @@ class AlertService:
 
     def state(self, counts: Mapping[str, int]) -> shapes.AlertsResult:
         ways: list[shapes.AlertWayShape] = []
-        for how, places in self._places().items():
-            fault = self._faults.get(how)
+        for how, places in self._everybody().items():
+            fault = self._ways[how].fault
             ways.append({"how": how, "places": places, "fault": fault.sentence if fault else "", "cure": fault.hint if fault else ""})
         return {"ways": ways, "waiting": counts["waiting"], "sent": counts["sent"], "given_up": counts["dead"]}
 
@@ -377,8 +317,8 @@ class AlertService:
             await (self._mail(message, name, place) if how == "mail" else self._post(message, name, place))
         except Undelivered as error:
             return {"how": how, "place": place, "ok": False, "sentence": error.sentence, "cure": error.hint}
-        if how in self._faults:
-            self._fine(how)
+        if self._ways[how].fault:
+            self._ways[how].fine()
             self.try_now()
         return {"how": how, "place": place, "ok": True, "sentence": "It was taken", "cure": ""}
 
@@ -386,7 +326,8 @@ class AlertService:
         if self._box.engine is None:
             raise StateError("The state database cannot be used", "`holdfast status` says why", code="state")
         found = await self._box.loop.run_in_executor(None, OutboxRepository(self._box.engine).newest, limit)
-        return [_row(record, self._reasons.get(record.id, "")) for record in found]
+        reasons = {id: reason for way in self._ways.values() for id, reason in way.reasons.items()}
+        return [_row(record, reasons.get(record.id, "")) for record in found]
 
 
 def alert_methods(box: Box) -> Mapping[str, Callable[[dict[str, Any], Any], Awaitable[Any]]]:
@@ -423,7 +364,7 @@ def _remembered(records: Sequence[OutboxRecord], now: Fold) -> Fold:
 
 def _row(record: OutboxRecord, reason: str) -> shapes.OutboxShape:
     try:
-        subject = Message.of(record.payload).subject
+        subject = str(json.loads(record.payload)["subject"])
     except (ValueError, KeyError, TypeError):
         subject = ""
     now = Moment.now()

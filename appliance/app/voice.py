@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy.engine import Connection
 
 from appliance import sound
 from appliance.callflow.runner import Flows
@@ -18,6 +19,7 @@ from appliance.site.model.site import Site
 from appliance.site.snapshot import Snapshot
 from appliance.sound import Sound
 from appliance.speech.speaker import Speaker
+from appliance.state.records import VoicemailRecord
 from appliance.state.writer import StateWriter
 from appliance.types import MailboxId
 
@@ -26,7 +28,10 @@ WARM_AFTER_S = 5.0
 
 
 class Voice:
-    """`secrets`: the vault's values now. `alarm(code, sentence, hint)`, an empty sentence clears. `flows` are the programs of ordinary calls."""
+    """`secrets`: the vault's values now. `kept`: see Voicemail. `alarm(code, sentence, hint)`, an empty sentence clears.
+
+    `flows` are the programs of ordinary calls.
+    """
 
     def __init__(
         self,
@@ -37,11 +42,12 @@ class Voice:
         secrets: Callable[[], Mapping[str, str]],
         publish: Callable[[object], None],
         alarm: Callable[[str, str, str], None],
+        kept: Callable[[Connection, VoicemailRecord], None],
     ) -> None:
         self._data = data
         self._warming: asyncio.Task[None] | None = None
         self.speaker = Speaker(data / "speech", alarm=lambda sentence, hint: alarm("speech", sentence, hint))
-        self.voicemail = Voicemail(data, engine, writer, site, publish)
+        self.voicemail = Voicemail(data, engine, writer, site, publish, kept)
         self.flows = Flows(
             Services(
                 speaker=self.speaker,

@@ -9,7 +9,7 @@ import click
 from appliance.cli.output import Screen, duration, moment, plain, print_json, talks
 from appliance.control.client import AlertsResult, AlertsTestResult, Client, OutboxResult
 
-_HOW = {"mail": "E-mail", "webhook": "Webhook"}
+_HOW = {"mail": "E-mail", "webhook": "Webhook", "voicemail": "Voicemail by e-mail"}
 _STATES = {"waiting": "waits", "sent": "delivered", "dead": "given up"}
 
 

@@ -122,7 +122,7 @@ class SystemResult(TypedDict):
 
 
 class CellularShape(TypedDict):
-    """The modem in short. `state`: "none" (the box has no modem), "absent", "starting", "no-sim", "pin-needed", "searching", "denied", "home" or "roaming" (on
+    """The modem in short. `state`: "none" (the box has no modem), "absent", "starting", "no-sim", "pin-needed", "puk-needed", "searching", "denied", "home" or "roaming" (on
     a network, but without calls), "ready".
 
     `fault` "": none; else "missing", "no-permission", "busy", "wrong-port", "unplugged", "hung" or "unknown-model". `network`: "2G" to "5G", "" not known.
@@ -180,7 +180,7 @@ class ModemResult(CellularShape):
 
 
 class AlertWayShape(TypedDict):
-    """`how`: "mail" or "webhook". `places`: addresses, or the webhook; empty: not set up. `fault` "": nothing is known to be wrong."""
+    """`how`: "mail", "webhook" or "voicemail" (by e-mail). `places`: addresses, or the webhook; empty: not set up. `fault` "": nothing is known to be wrong."""
 
     how: str
     places: list[str]

@@ -51,8 +51,8 @@ class Voicemail:
     """The messages of all mailboxes. Belongs to the loop and never holds it: files are worked on by a thread of their own, the database by the state writer.
 
     `data`: the box's data folder. In `voicemail/<mailbox>/` lie `<id>.wav` with `<id>.json`, what was known of the caller, and `greeting.wav`. `site()`: the
-    document in force. `publish` gets VoicemailChanged. A mailbox that leaves the document keeps its messages until a factory reset, and has them again when it
-    comes back. Without a database (`engine` None) every method says so.
+    document in force. `publish` gets VoicemailChanged. `kept` adds to the transaction of a new message's row (writer's thread). A mailbox that leaves the
+    document keeps its messages until a factory reset, and has them again when it comes back. Without a database (`engine` None) every method says so.
 
     Every method raises StateError `voicemail-disk` when the disk or the database refuses.
     """
@@ -64,6 +64,7 @@ class Voicemail:
         writer: StateWriter | None,
         site: Callable[[], Site],
         publish: Callable[[VoicemailChanged], None],
+        kept: Callable[[Connection, VoicemailRecord], None] = lambda connection, message: None,
         *,
         reserve_bytes: int = RESERVE_BYTES,
     ) -> None:
@@ -73,6 +74,7 @@ class Voicemail:
         self._writer = writer
         self._site = site
         self._publish = publish
+        self._also = kept
         self._reserve_bytes = reserve_bytes
         self._disk = Disk()
         self._live: dict[str, MailboxId] = {}
@@ -131,7 +133,7 @@ class Voicemail:
             length_s = await self._disk.do(partial(draft.recording.finish, seconds))
             file = f"{draft.mailbox}/{path.name}"
             message = Message(draft.id, draft.mailbox, f.caller, f.caller_name, SessionId(f.session), f.started_unix_s, length_s, None, file)
-            await self._write(lambda connection: VoicemailRepository.add(connection, message))
+            await self._write(partial(self._add, message=message))
         except (OSError, StateError) as error:
             with contextlib.suppress(OSError):
                 await self._disk.do(partial(_delete, path))
@@ -140,6 +142,10 @@ class Voicemail:
             self._live.pop(draft.id, None)
         await self._changed(draft.mailbox)
         return message
+
+    def _add(self, connection: Connection, message: Message) -> None:
+        VoicemailRepository.add(connection, message)
+        self._also(connection, message)
 
     async def drop(self, draft: Draft) -> None:
         """See `Draft.drop`."""
@@ -290,7 +296,7 @@ class Voicemail:
         """At start: what a kill left half done is brought to an end (see Recovery). May run while messages are left. Never raises."""
         if self._rows is None or self._writer is None:
             return
-        recovery = Recovery(self._folder, self._rows, self._writer, self._live)
+        recovery = Recovery(self._folder, self._rows, self._writer, self._live, self._also)
         try:
             changed = await self._disk.do(recovery.run)
             for mailbox in changed:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Container
+import time
+from collections.abc import Callable, Container
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy.engine import Connection
 
 from appliance import sound
 from appliance.errors import SoundError
@@ -20,6 +23,8 @@ from appliance.types import MailboxId, SessionId
 
 log = logging.getLogger(__name__)
 
+FRESH_S = 3600.0
+"""A younger message is news; older ones that lost their row were told when they came."""
 LEAST_S = 1.0
 """Of an interrupted message: with less, nothing was said."""
 
@@ -51,14 +56,17 @@ class Recovery:
     """One look through the voicemail `folder`, on the disk thread: nobody else changes its files meanwhile.
 
     `.part` files of LEAST_S at least become messages, shorter ones go; files without a row get one; rows without a file go. `live`: ids of messages now being
-    left, which are none of its business. A file that cannot be worked on is logged and left for the next start.
+    left, which are none of its business. `kept`: see Voicemail. A file that cannot be worked on is logged and left for the next start.
     """
 
-    def __init__(self, folder: Path, rows: VoicemailRepository, writer: StateWriter, live: Container[str]) -> None:
+    def __init__(
+        self, folder: Path, rows: VoicemailRepository, writer: StateWriter, live: Container[str], kept: Callable[[Connection, VoicemailRecord], None]
+    ) -> None:
         self._folder = folder
         self._rows = rows
         self._writer = writer
         self._live = live
+        self._also = kept
         self._changed: dict[MailboxId, None] = {}
 
     def run(self) -> tuple[MailboxId, ...]:
@@ -110,6 +118,12 @@ class Recovery:
         record = VoicemailRecord(
             path.stem, mailbox, facts.caller, facts.caller_name, SessionId(facts.session), facts.started_unix_s, seconds, None, f"{mailbox}/{path.name}"
         )
-        self._writer.run(lambda connection: VoicemailRepository.add(connection, record)).result()
+
+        def add(connection: Connection) -> None:
+            VoicemailRepository.add(connection, record)
+            if time.time() - record.started_unix_s < FRESH_S:
+                self._also(connection, record)
+
+        self._writer.run(add).result()
         log.warning("recovered a message of %.0f s for %s", seconds, mailbox)
         self._changed[mailbox] = None

@@ -10,7 +10,10 @@ NOUNS = {
     "users": "user", "devices": "device", "groups": "group", "mailboxes": "mailbox", "trunks": "trunk", "numbers": "number", "flows": "flow",
     "schedules": "schedule", "audio": "recording", "locations": "place", "administrators": "administrator",
 }  # fmt: skip
-_GROUPS = {"sip": "SIP", "outbound": "outside dialling", "wan": "internet watch", "emergency": "emergency calling", "alerts": "alerts"}
+_GROUPS = {
+    "sip": "SIP", "outbound": "outside dialling", "modem": "mobile modem", "wan": "internet watch", "firewall": "firewall", "emergency": "emergency calling",
+    "alerts": "alerts",
+}  # fmt: skip
 REFERS = {
     "owner": "users", "user": "users", "users": "users", "device": "devices", "devices": "devices", "main_device": "devices", "group": "groups",
     "mailbox": "mailboxes", "flow": "flows", "schedule": "schedules", "audio": "audio", "greeting": "audio", "trunk": "trunks", "trunks": "trunks",
@@ -21,14 +24,17 @@ DESTINATIONS = {"voicemail": "mailboxes", "group": "groups", "flow": "flows"}
 _LABELS = {
     "forwarding.no_answer": "forwarding when nobody answers", "forwarding.busy": "forwarding when busy", "forwarding.follow_me": "follow-me list",
     "forwarding.follow_me_on": "follow me",
+    "sim.number": "number of the SIM card", "sim.pin": "PIN of the SIM card",
     "mail.to": "addresses", "mail.emergency_to": "addresses for emergency calls", "mail.host": "mail server",
     "mail.port": "port of the mail server", "mail.security": "encryption", "mail.username": "user name", "mail.sender": "sender",
     "mail.password": "mail password",
     "webhook.url": "webhook", "webhook.secret": "webhook secret", "least": "least level", "repeat_minutes": "time between alerts",
     "phone_gone_minutes": "time until a phone is missed",
+    "sip_open": "phones anywhere outside", "ban_minutes": "length of a ban", "outside": "interfaces that lead outside",
     "forwarding.voicemail": "forwarding to voicemail", "secret": "password", "pin": "PIN", "sip_user": "SIP user name",
     "mac": "MAC address", "max_contacts": "contacts at once", "max_calls": "calls at once", "elins": "callback numbers", "sha256": "content",
     "ring_seconds": "ring time", "delay_seconds": "delay", "health_seconds": "time between health checks", "register_seconds": "registration lifetime",
+    "email_sound": "sound in the e-mail",
     "max_message_seconds": "longest message", "rtp_ports": "number of RTP ports", "codecs": "codecs", "emergency_armed": "emergency armed",
     "civic.country": "country", "civic.A1": "state", "civic.A2": "county", "civic.A3": "city", "civic.A4": "district", "civic.PRD": "street's direction",
     "civic.RD": "street", "civic.STS": "kind of street", "civic.POD": "street's end", "civic.HNO": "house number", "civic.HNS": "house number's letter",

@@ -25,14 +25,16 @@ class OutboxRepository:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def due(self, now: Moment, limit: int = 100) -> tuple[OutboxRecord, ...]:
-        """What waits and may be tried at `now`, the oldest first. How long the box was off is not known: after a boot everything may."""
+    def due(self, now: Moment, limit: int = 100, kind: str = "") -> tuple[OutboxRecord, ...]:
+        """What waits and may be tried at `now`, of one kind or of all, the oldest first. How long the box was off is not known: after a boot everything may."""
         query = (
             select(_table)
             .where(_table.c.state == OutboxState.WAITING, or_(_table.c.next_boot != now.boot_id, _table.c.next_at_s <= now.at_s))
             .order_by(_table.c.id)
             .limit(limit)
         )
+        if kind:
+            query = query.where(_table.c.kind == kind)
         with self._engine.begin() as connection:
             return tuple(_record(row) for row in connection.execute(query))
 

@@ -90,6 +90,9 @@ class Mailbox(Part):
     extension: Extension | None = None
     """Dialled to hear the messages: from a device of the owner at once, from elsewhere with the PIN (in the vault)."""
     email: Text = ""
+    """Gets each new message, by the mail server of the alerts; "": nobody."""
+    email_sound: bool = True
+    """What was said goes along as a WAV file."""
     greeting: Id | None = None
     """An audio object; None: the greeting recorded by phone, else a spoken one."""
     max_message_seconds: int = Field(default=180, ge=5, le=900)

@@ -120,12 +120,14 @@ def _wav(seconds: int) -> bytes:
 
 
 def test_a_box_is_made_changed_and_deleted(web: Web, dana: Visitor) -> None:
-    right = {"name": "Sales <i>", "owner": "", "extension": "603", "pin": "7294", "max_message_seconds": "60", "max_messages": "5"}
+    right = {"name": "Sales <i>", "owner": "", "extension": "603", "pin": "7294", "max_message_seconds": "60", "max_messages": "5", "email": "s@example.org"}
     assert "Write a whole number" in dana.post("/flows/mailboxes/new", {**right, "max_messages": "x"}).text
+    assert "is not an e-mail address" in dana.post("/flows/mailboxes/new", {**right, "email": "sales"}).text
     assert "among the first an attacker tries" in dana.post("/flows/mailboxes/new", {**right, "pin": "1111"}).text
     done = dana.post("/flows/mailboxes/new", right)
     assert done.headers.get("location") == "/flows/mailboxes/sales-i/settings", done.text.split("<main")[1][:3000]
     assert "Not applied yet" in dana.get("/flows/mailboxes/sales-i").text
+    assert web.editor().show("mailboxes.sales-i").value["email"] == "s@example.org"
     page = dana.get("/flows/mailboxes/sales-i/settings")
     version = page.text.split('name="version" value="')[1].split('"')[0]
     assert "602 belongs to Box of 202" in dana.post("/flows/mailboxes/sales-i/settings", {**right, "extension": "602", "version": version}).text

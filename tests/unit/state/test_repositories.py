@@ -206,6 +206,8 @@ def test_an_item_is_taken_once(engine: Engine) -> None:
     assert first.id < second.id
     assert repository.due(Moment("boot-1", 100.0)) == (first, second)
     assert repository.due(Moment("boot-1", 100.0), limit=1) == (first,)
+    assert repository.due(Moment("boot-1", 100.0), kind=first.kind) == (first, second)
+    assert repository.due(Moment("boot-1", 100.0), kind="another") == (), "a queue of one kind holds up no other"
 
 
 def test_an_item_is_due_at_its_time_and_after_every_boot(engine: Engine) -> None:

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from webui.areas.calls.words import length
 from webui.areas.flows import AREA
 from webui.engine import State
-from webui.forms import Form, Number, Ref, Secret, Section, Text
+from webui.forms import Form, Number, Ref, Secret, Section, Switch, Text
 from webui.forms.form import delete
 from webui.i18n import gettext, lazy_gettext, sort_key
 from webui.i18n import lazy_gettext as _l
@@ -38,6 +38,11 @@ class MailboxForm(Form):
                help=_l("4 to 10 digits. Without one, messages are heard from the owner's phones alone. Empty: as it is.")),
         Ref(name="greeting", label=_l("Greeting"), kind="audio", none=True, nothing=_l("Its own, else one the box speaks"),
             help=_l("A recording of the site goes before a greeting of its own.")),
+        Section(_l("By e-mail")),
+        Text(name="email", label=_l("Address"), input="email", optional=True, attributes={"autocomplete": "off"},
+             help=_l("Gets each new message. The mail server is set in Settings, Alerts.")),
+        Switch(name="email_sound", label=_l("Attach the sound"), on=True,
+               help=_l("Without it the e-mail says who called, and when. Either way the message stays in the box.")),
         Section(_l("Limits")),
         Number(name="max_message_seconds", label=_l("Longest message"), unit=_l("seconds"), initial=180),
         Number(name="max_messages", label=_l("Most messages"), initial=100, help=_l("A full box takes no more and says so; nothing is deleted by itself.")),
