@@ -64,13 +64,15 @@ class TrunkState:
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """Where an enabled trunk goes now. `asked`: OPTIONS tell something of it (it answers them, or nothing else would show that it lives)."""
+    """Where an enabled trunk goes now, over `transport`. `asked`: OPTIONS tell something of it (it answers them, or nothing else would show that it lives)."""
 
     id: TrunkId
     name: str
     ip: str
     asked: bool
     works: bool | None
+    port: int = 5060
+    transport: Transport = Transport.UDP
 
 
 @dataclass(slots=True)
@@ -183,7 +185,15 @@ class TrunkService:
     def carriers(self) -> tuple[Carrier, ...]:
         """Every enabled trunk that has an address, in the order of the document."""
         return tuple(
-            Carrier(key, line.trunk.name, line.account.ip, h.interval_s > 0 and (h.answers_options or not h.registered), h.works)
+            Carrier(
+                key,
+                line.trunk.name,
+                line.account.ip,
+                h.interval_s > 0 and (h.answers_options or not h.registered),
+                h.works,
+                line.account.port,
+                line.account.transport,
+            )
             for key, line in self._lines.items()
             if line.account is not None and line.trunk.enabled and (h := line.health)
         )

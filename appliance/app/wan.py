@@ -73,7 +73,7 @@ class WanService:
     def site_changed(self) -> None:
         """The times and probes of another revision."""
         held = self._box.snapshot.site.wan
-        self.wan.times = Times(held.link_milliseconds / 1000, held.silence_seconds, held.trust_seconds)
+        self.wan.times = self._box.uplinks.uplinks.times = Times(held.link_milliseconds / 1000, held.silence_seconds, held.trust_seconds)
         before, self._watched = self._watched, tuple(split_probe(each)[0] for each in held.probes)
         for host in self._watched:
             self._box.names.watch(host, 0, "")
@@ -89,6 +89,7 @@ class WanService:
         self._took(self.wan.paths(self._clock(), network.paths))
         self._all_s = float("-inf")
         self._box.trunks.look_again()
+        self._box.uplinks.network_changed(network)
         self._wake.set()
         self._hurry.set()
 
@@ -164,7 +165,7 @@ class WanService:
         found: dict[Source, Question] = {}
         network, way = self._network, self.wan.way
         if way is not None and literal(way.gateway) is not None:
-            found[Source(Kind.GATEWAY, f"The gateway {way.gateway}")] = lambda timeout_s: self._gateway(way.interface, way.gateway, timeout_s)
+            found[Source(Kind.GATEWAY, f"The gateway {way.gateway}")] = lambda timeout_s: self.gateway(way.interface, way.gateway, timeout_s)
         carriers = [c for c in self._box.trunks.carriers() if network is not None and not network.is_near(c.ip)]
         host = next((t.host for t in self._box.snapshot.trunks.values() if literal(t.host) is None), "")
         for ip, port in self._servers:
@@ -184,7 +185,7 @@ class WanService:
                 found[Source(Kind.TRUNK, carrier.name)] = _known(carrier.works)
         return found
 
-    async def _gateway(self, interface: str, address: str, timeout_s: float) -> tuple[Answer, str] | None:
+    async def gateway(self, interface: str, address: str, timeout_s: float) -> tuple[Answer, str] | None:
         if await gateway_answers(address, timeout_s):
             return Answer.GOOD, ""
         index = dict(self._network.indexes).get(interface) if self._network is not None else None
@@ -204,6 +205,15 @@ class WanService:
         return Internet(wan.state, self._network is None or wan.way is not None, returning=wan.trusted_in_s is not None)
 
     def reach(self, address: str) -> Reach:
+    def outside(self) -> list[tuple[str, int, str]]:
+        """Who outside can be asked over one way out or another: address, port, and how ("dns", "udp", "tcp" or "tls")."""
+        network, names = self._network, self._box.names
+        found = [(ip, port, "dns") for ip, port in self._servers]
+        for name, port in map(split_probe, self._box.snapshot.site.wan.probes):
+            found += [(ip, port, "tcp") for ip in [names.get(name, 0, "")] if ip is not None]
+        found += [(c.ip, c.port, c.transport.value) for c in self._box.trunks.carriers() if c.asked]
+        return [each for each in found if network is None or not network.is_near(each[0])]
+
         return self._network.reach(address) if self._network is not None else Reach(Over.INTERNET)
 
     # ---- what is told --------------------------------------------------------------------------------------------
@@ -241,7 +251,7 @@ class WanService:
                 {"source": e.source, "state": e.state, "sentence": e.text, "since_unix_s": None if e.since_s is None else wall - (now - e.since_s)}
                 for e in self.wan.evidence()
             ],
-            "ways": self._box.paths.whole(),
+            "ways": self._box.paths.whole(), "uplinks": self._box.uplinks.rows(), "uplinks_note": self._box.uplinks.note(),
             "changes": list(reversed(self._changes)), "trusted_in_s": None if trusted is None else max(0.0, trusted - now), "started_unix_s": self._started,
             "link_seconds": times.link_s, "silence_seconds": times.silence_s, "trust_seconds": times.trust_s,
         }  # fmt: skip

@@ -35,6 +35,7 @@ from appliance.app.tracing import Sessions, follow
 from appliance.app.trunks import TrunkService
 from appliance.app.voice import Voice
 from appliance.app.wan import WanService
+from appliance.app.uplinks import UplinkService
 from appliance.calls.cdr import CallRecord as Cdr
 from appliance.calls.context import CallContext
 from appliance.calls.emergency_context import EmergencyContext
@@ -161,11 +162,19 @@ class Box:
         self.trunks.apply(self.snapshot, settings.bind)
         self.wan = WanService(self)
         self.context = self._context()
+        if self.endpoint.left_out:
+            named = ", ".join(str(address) for address in self.endpoint.left_out)
+            self.alarm(
+                "sip-ports",
+                f"SIP is not served on {named}: there are too many addresses",
+                "leave addresses that no phone and no carrier uses out of HOLDFAST_BIND",
+            )
         self.listening = Listening(self.context.live, self.endpoint.all_stats)
         self.router = Router(self.context, self._emergency_context())
         self._spawn(self.router.run(), "router")
         self._spawn(self.listening.run(), "listening")
         self._spawn(self._every_second(), "seconds")
+        self.uplinks = UplinkService(self)
         self._spawn(self.activation.watch(), "site")
         self._spawn(self._show_messages(), "voicemail")
         self._spawn(self.alerts.run(), "alerts")
@@ -185,6 +194,7 @@ class Box:
         self.bus.subscribe(object, self._tell_clients, "control socket")
         self.bus.subscribe(VoicemailChanged, lambda news: self.mwi.update({news.mailbox: (news.new, news.old)}), "message lamps")
         await self.server.start()
+        self._spawn(self.uplinks.run(), "uplinks")
         self._spawn(follow(self), "trace")
         self.bus.publish(EngineStarted(time.time(), release, self.revision, self.endpoint.listening, settings.rescue, settings.crashes))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from appliance.cli.drill import drill
 from appliance.cli.output import Screen, duration, moment, print_json, talks
 from appliance.control.client import Client, WanResult, WayShape, WaysResult
 
@@ -12,12 +13,16 @@ _STYLES = {"up": "green", "poor": "yellow", "down": "bold red"}
 _SHOWN = {"ok": "well", "bad": "bad", "unknown": "not known"}
 SHOWN = 12
 _KINDS = {"trunk": "line", "gateway": "gateway in the house", "modem": "mobile network"}
+_UPLINKS = {"outside": "works", "gateway": "leads to its gateway alone", "silent": "is silent", "cut": "has no link", "unknown": "not known"}
 _STANDINGS = {"works": "works", "unknown": "not known", "failing": "fails", "cut": "cut off"}
 
 
 @click.group()
 def wan() -> None:
-    """Look at the internet connection."""
+    """Look at the internet connection, and try out what happens without it."""
+
+
+wan.add_command(drill)
 
 
 @wan.command()
@@ -37,6 +42,14 @@ def status(client: Client, screen: Screen, as_json: bool) -> None:
     screen.line()
     evidence = [(_SHOWN.get(e["state"], e["state"]), e["sentence"], moment(e["since_unix_s"]) if e["since_unix_s"] else "") for e in found["evidence"]]
     screen.table(("How Holdfast knows", "", "Since"), evidence)
+    if len(found["uplinks"]) > 1:
+        screen.line()
+        screen.table(
+            ("Way to the internet", "Gateway", "", "In use"),
+            [(u["interface"], u["gateway"], _UPLINKS.get(u["state"], u["state"]), "yes" if u["used"] else "") for u in found["uplinks"]],
+        )
+        if found["uplinks_note"]:
+            screen.line(f"{found['uplinks_note']}.")
     screen.line()
     _ways(screen, found["ways"])
     if found["changes"]:

@@ -31,6 +31,15 @@ class WanChange(TypedDict):
     why: str
 
 
+class UplinkShape(TypedDict):
+    """A default route. `state`: "outside" (somebody outside answers over it), "gateway" (its gateway alone), "silent", "cut" (no link) or "unknown"."""
+
+    interface: str
+    gateway: str
+    state: str
+    used: bool
+
+
 class WayShape(TypedDict):
     """A way out. `kind`: "trunk", "gateway" (on the site's own network) or "modem"; `standing`: "works", "unknown", "failing" or "cut" (nothing can leave)."""
 
@@ -53,10 +62,16 @@ class WaysResult(TypedDict):
 
 
 class WanResult(WanSummary):
-    """All of it. `trusted_in_s`: it is better, and believed so soon; None: nothing is awaited. `changes`: the newest first, since `started_unix_s` at most."""
+    """All of it.
+
+    `uplinks`: the default routes by their metrics; `uplinks_note`: which of several is used, and why, or "".
+    `trusted_in_s`: it is better, and believed so soon; None: nothing is awaited. `changes`: the newest first, since `started_unix_s` at most.
+    """
 
     evidence: list[WanEvidence]
     ways: WaysResult
+    uplinks: list[UplinkShape]
+    uplinks_note: str
     changes: list[WanChange]
     trusted_in_s: float | None
     started_unix_s: float

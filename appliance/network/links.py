@@ -29,8 +29,10 @@ RETRY_S = 5.0
 _CARRIER = 0x1 | 0x10000
 """IFF_UP and IFF_LOWER_UP: switched on, and a cable is in it (linux/if.h)."""
 _MAIN_TABLE = 254
+_WIDE = 8
+"""A route to a network wider than this stands for the default one, as VPNs make them (0.0.0.0/1): what it leads to is no network of the site."""
 PREFERRED = 117
-"""The protocol number (rtm_protocol, free for programs) of the default route by which netd puts one way out before the others."""
+"""The protocol number (rtm_protocol, free for programs) of the routes by which netd puts one way out before the others (netd/parts/routes.py)."""
 _REACHED, _FAILED = 0x02 | 0x40 | 0x80, 0x20
 """NUD_REACHABLE, NUD_NOARP, NUD_PERMANENT; NUD_FAILED (linux/neighbour.h). The others only say that the kernel is about to ask."""
 
@@ -79,7 +81,7 @@ class Network:
     """The default routes, the one in use first; `near`: the networks on the box's own wires; `indexes`: interfaces and their numbers in the kernel.
 
     `routed`: networks the site's own routers lead to, with their interfaces; `cables`: interfaces that are up and have a cable in them.
-    `preferred`: the way out that netd has put first, None: the metrics decide.
+    `preferred`: the way out that netd has put first, None: the metrics decide; `by_metric`: the default routes as if it had not.
     """
 
     paths: tuple[Path, ...]
@@ -88,6 +90,7 @@ class Network:
     routed: tuple[tuple[ipaddress.IPv4Network, str], ...] = ()
     cables: frozenset[str] = frozenset()
     preferred: Path | None = None
+    by_metric: tuple[Path, ...] = ()
 
     def is_near(self, address: str) -> bool:
         """On the same wire, behind a router of the site, or the box itself: that it answers does not show that anything outside does."""
@@ -120,20 +123,20 @@ def network_of(links: Iterable[Any], addresses: Iterable[Any], routes: Iterable[
     routed = []
     for m in main:
         interface, carrier = names[m.get_attr("RTA_OIF")]
-        if m["dst_len"]:
-            if (network := m.get_attr("RTA_DST")) is not None:
-                routed.append((ipaddress.IPv4Network(f"{network}/{m['dst_len']}"), interface))
-        elif m.get("proto") == PREFERRED:
+        if m.get("proto") == PREFERRED:
             first.add((interface, str(m.get_attr("RTA_GATEWAY") or "")))
-        else:
+        elif m["dst_len"] >= _WIDE and (network := m.get_attr("RTA_DST")) is not None:
+            routed.append((ipaddress.IPv4Network(f"{network}/{m['dst_len']}"), interface))
+        elif m["dst_len"] == 0:
             found.append((m.get_attr("RTA_PRIORITY") or 0, Path(interface, str(m.get_attr("RTA_GATEWAY") or ""), carrier)))
-    found.sort(key=lambda each: ((each[1].interface, each[1].gateway) not in first, each[0], each[1].interface, each[1].gateway))
-    paths = tuple(dict.fromkeys(path for _, path in found))
+    found.sort(key=lambda each: (each[0], each[1].interface, each[1].gateway))
+    by_metric = tuple(dict.fromkeys(path for _, path in found))
+    paths = tuple(sorted(by_metric, key=lambda path: (path.interface, path.gateway) not in first))
     near = {ipaddress.IPv4Network(f"{m.get_attr('IFA_LOCAL')}/{m['prefixlen']}", strict=False) for m in addresses if m.get_attr("IFA_LOCAL")}
     return Network(
         paths, tuple(sorted(near)), tuple(sorted((name, index) for index, (name, _) in names.items())), tuple(sorted(routed)),
         frozenset(name for name, carrier in names.values() if carrier),
-        next((path for path in paths if (path.interface, path.gateway) in first), None),
+        next((path for path in paths if (path.interface, path.gateway) in first), None), by_metric,
     )  # fmt: skip
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
+import socket
 
 import dns.asyncquery
 import dns.exception
@@ -78,6 +80,44 @@ async def names_answer(server: str, port: int, host: str, timeout_s: float) -> t
         return Answer.NONSENSE, dns.rcode.to_text(answer.rcode())
     wrong = [item.to_text() for each in answer.answer if each.rdtype == dns.rdatatype.A for item in each if not usable(item.to_text())]
     return (Answer.NONSENSE, f"{host} would be at {wrong[0]}") if wrong else (Answer.GOOD, "")
+
+
+async def answers_over(interface: str, address: str, port: int, transport: str, timeout_s: float) -> bool:
+    """Whether anybody at `address` shows life over this interface, whatever the routes say: an answer to a question for names or to OPTIONS, a connection.
+
+    `transport`: "dns", "udp" (SIP), else a connection is tried. A refusal shows life as well.
+    """
+    datagram = transport in {"dns", "udp"}
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if datagram else socket.SOCK_STREAM) as asked:
+        asked.setblocking(False)
+        try:
+            # Needs no rights on a socket that is not bound yet (Linux 5.7).
+            asked.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+            async with asyncio.timeout(timeout_s):
+                await loop.sock_connect(asked, (address, port))
+                if datagram:
+                    await loop.sock_sendall(asked, _name_question() if transport == "dns" else _options(asked.getsockname(), address, port))
+                    await loop.sock_recv(asked, 2048)
+        except ConnectionRefusedError:
+            return True
+        except (OSError, TimeoutError):
+            return False
+    return True
+
+
+def _name_question() -> bytes:
+    return dns.message.make_query(".", dns.rdatatype.NS).to_wire()
+
+
+def _options(own: tuple[str, int], address: str, port: int) -> bytes:
+    """A request anybody who speaks SIP answers (RFC 3261 section 11)."""
+    mark = secrets.token_hex(8)
+    lines = (
+        f"OPTIONS sip:{address}:{port} SIP/2.0", f"Via: SIP/2.0/UDP {own[0]}:{own[1]};rport;branch=z9hG4bK{mark}", f"From: <sip:holdfast@{own[0]}>;tag={mark}",
+        f"To: <sip:{address}:{port}>", f"Call-ID: {mark}@{own[0]}", "CSeq: 1 OPTIONS", "Max-Forwards: 70", "Content-Length: 0", "", "",
+    )  # fmt: skip
+    return "\r\n".join(lines).encode()
 
 
 def split_probe(text: str) -> tuple[str, int]:

@@ -114,6 +114,7 @@ class SipEndpoint:
         self.config = config
         self.invites: asyncio.Queue[Leg] = _Invites()
         self.messages: asyncio.Queue[TextMessage] = asyncio.Queue()
+        self.left_out: tuple[Address, ...] = ()
         self.on_trunk = on_trunk
         self.features: dict[str, bool] = {}
         self.listening: tuple[Address, ...] = ()
@@ -201,26 +202,23 @@ class SipEndpoint:
         lib.hf_calls_install()
         endpoint.audDevManager().setNullDev()
         advertised = dict(self.config.advertised)
-        for ip in self.config.addresses:
-            wanted: list[tuple[Transport, int, int]] = [
-                (Transport.UDP, pj.PJSIP_TRANSPORT_UDP6 if ":" in ip else pj.PJSIP_TRANSPORT_UDP, self.config.port),
-                (Transport.TCP, pj.PJSIP_TRANSPORT_TCP6 if ":" in ip else pj.PJSIP_TRANSPORT_TCP, self.config.port),
-            ]
-            if self.config.tls:
-                wanted.append((Transport.TLS, pj.PJSIP_TRANSPORT_TLS6 if ":" in ip else pj.PJSIP_TRANSPORT_TLS, self.config.tls_port))
-            for transport, kind, port in wanted:
-                try:
-                    transport_id = endpoint.transportCreate(kind, pjconfig.transport_config(ip, port, self.config.tls if transport is Transport.TLS else None))
-                except pj.Error as error:
-                    raise SipError(
-                        f"Port {port}/{transport} on {ip} cannot be used: {error.reason}", "stop what holds it, or set HOLDFAST_SIP_PORT or HOLDFAST_BIND"
-                    ) from error
-                local = Address(ip, port, transport)
-                account = pj.Account()
-                account.create(pjconfig.lan_account(local, transport_id, self.config.media, advertised.get(ip, "")))
-                lib.hf_lan_account(account.getId(), 1)
-                self._lan[(ip, transport)] = (account.getId(), account)
-                self._transports[(ip, transport)] = transport_id
+        opened, self.left_out = pjconfig.ports(self.config.addresses, self.config.port, self.config.tls_port if self.config.tls else 0)
+        for local in opened:
+            kind = pjconfig.transport_kind(local)
+            try:
+                transport_id = endpoint.transportCreate(
+                    kind, pjconfig.transport_config(local.ip, local.port, self.config.tls if local.transport is Transport.TLS else None)
+                )
+            except pj.Error as error:
+                raise SipError(
+                    f"Port {local.port}/{local.transport} on {local.ip} cannot be used: {error.reason}",
+                    "stop what holds it, or set HOLDFAST_SIP_PORT or HOLDFAST_BIND",
+                ) from error
+            account = pj.Account()
+            account.create(pjconfig.lan_account(local, transport_id, self.config.media, advertised.get(local.ip, "")))
+            lib.hf_lan_account(account.getId(), 1)
+            self._lan[(local.ip, local.transport)] = (account.getId(), account)
+            self._transports[(local.ip, local.transport)] = transport_id
         endpoint.libStart()
         known = {str(c.codecId) for c in endpoint.codecEnum2()}
         wanted_codecs = {name: next((c for c in known if c.startswith(prefix)), "") for name, prefix in pjconfig.CODECS.items()}

@@ -11,6 +11,8 @@ from appliance.types import Address, Transport, TrunkId
 
 MAX_LEGS = 512
 MAX_MEDIA_PORTS = 1020
+MAX_TRANSPORTS = 8
+"""The library's own limit (pjsua_internal.h, tpdata)."""
 BRIDGE_RATE_HZ = 8000
 """G.711 is never resampled; wideband calls meet by forwarding, and only one that is mixed or transcoded is narrowed."""
 LOG_LEVEL = 2
@@ -85,6 +87,28 @@ def transport_config(ip: str, port: int, tls: tuple[Path, Path] | None = None) -
         # A dead peer's handshake must end by itself.
         config.tlsConfig.msecTimeout = 10_000
     return config
+
+
+def ports(addresses: tuple[str, ...], port: int, tls_port: int) -> tuple[tuple[Address, ...], tuple[Address, ...]]:
+    """What to listen on, and what there is no room for: of many addresses the last go without TLS, then without TCP, then altogether.
+
+    `tls_port` 0: no TLS anywhere.
+    """
+    kinds = (Transport.UDP, Transport.TCP, *((Transport.TLS,) if tls_port else ()))
+    wanted = [Address(ip, tls_port if kind is Transport.TLS else port, kind) for ip in addresses for kind in kinds]
+    expendable = [address for kind in reversed(kinds) for address in reversed(wanted) if address.transport is kind and address.ip != addresses[0]]
+    out = set(expendable[: max(0, len(wanted) - MAX_TRANSPORTS)])
+    return tuple(each for each in wanted if each not in out), tuple(each for each in wanted if each in out)
+
+
+def transport_kind(local: Address) -> int:
+    """pjsip's number of a transport (pjsip_transport_type_e)."""
+    four, six = {
+        Transport.UDP: (pj.PJSIP_TRANSPORT_UDP, pj.PJSIP_TRANSPORT_UDP6),
+        Transport.TCP: (pj.PJSIP_TRANSPORT_TCP, pj.PJSIP_TRANSPORT_TCP6),
+        Transport.TLS: (pj.PJSIP_TRANSPORT_TLS, pj.PJSIP_TRANSPORT_TLS6),
+    }[local.transport]
+    return int(six if ":" in local.ip else four)
 
 
 def lan_account(local: Address, transport_id: int, media: MediaPorts, advertised: str) -> pj.AccountConfig:

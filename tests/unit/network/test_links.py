@@ -73,7 +73,7 @@ def test_the_way_out_that_was_put_first_stands_first_once() -> None:
         Said(dst_len=0, table=254, RTA_OIF=2, RTA_GATEWAY="203.0.113.1", RTA_PRIORITY=100, proto=3),
         Said(dst_len=0, table=254, RTA_OIF=3, RTA_GATEWAY="100.64.2.1", RTA_PRIORITY=200, proto=3),
     ]
-    put_first = Said(dst_len=0, table=254, RTA_OIF=3, RTA_GATEWAY="100.64.2.1", RTA_PRIORITY=1, proto=PREFERRED)
+    put_first = Said(dst_len=1, table=254, RTA_OIF=3, RTA_GATEWAY="100.64.2.1", RTA_PRIORITY=1, proto=PREFERRED)
     one, two = Path("wan", "203.0.113.1", True), Path("wan2", "100.64.2.1", True)
     assert (network_of(links, [], own).paths, network_of(links, [], own).preferred) == ((one, two), None)
     assert (network_of(links, [], [put_first, *own]).paths, network_of(links, [], [put_first, *own]).preferred) == ((two, one), two)
