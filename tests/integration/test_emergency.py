@@ -421,6 +421,7 @@ def test_over_other_transports(scene: Scene, scheme: str, transport: str) -> Non
         out = caller.call(f"{scheme}:911@{target[0]}:{target[1]};transport={transport}", target, from_uri="sip:202@x.test", transport=transport)
         _assert_complete(scene.carrier.wait_call(index).invite, "annex")
         _end(out)
+        scene.box.wait_idle()  # a connection that closes with the BYE still unread would leave the call to the check of vanished peers
 
 
 def test_ten_at_once(scene: Scene) -> None:

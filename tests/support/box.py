@@ -109,7 +109,7 @@ class Box:
 
     # ---- life ----------------------------------------------------------------------------------------------------
 
-    def start(self, timeout_s: float = 20.0) -> Self:
+    def start(self, timeout_s: float = 60.0) -> Self:
         """Start and wait until it says it is ready."""
         assert self.program is None or not self.program.running, "the box runs already"
         if self.supervised:
@@ -165,7 +165,7 @@ class Box:
         state: dict[str, Any] = json.loads((self.data / "run" / "supervisor.json").read_text())["children"]["engine"]
         return state
 
-    def wait_back(self, timeout_s: float = 20.0, *, other_than: int = 0) -> float:
+    def wait_back(self, timeout_s: float = 60.0, *, other_than: int = 0) -> float:
         """Until the supervised engine is ready (as another process than `other_than`); the monotonic time when it was seen."""
 
         def look() -> bool:
@@ -232,7 +232,7 @@ class Box:
         """Calls in progress."""
         return _rows(self.rpc("calls"))
 
-    def wait_idle(self, timeout_s: float = 10.0) -> None:
+    def wait_idle(self, timeout_s: float = 30.0) -> None:
         """Until no call is in progress."""
         wait_until(lambda: not self.calls(), timeout_s, "the box without calls", interval_s=0.05)
 
