@@ -20,6 +20,7 @@ from appliance.app.alerts import AlertService
 from appliance.app.callbacks import Callbacks
 from appliance.app.cellular import CellularService
 from appliance.app.certificate import accepts, sip_certificate
+from appliance.app.drill import Drills
 from appliance.app.health import Health
 from appliance.app.line_test import LineTests
 from appliance.app.mwi import Mwi
@@ -96,6 +97,7 @@ class Box:
         self.health = Health(self)
         self.alerts = AlertService(self)
         self.line_tests = LineTests(self)
+        self.drills = Drills(self)
         self.phones = PhoneDesk(self)
         self.paths = PathService(self)
         self.cellular = CellularService(settings.modem, self.alarm, self.bus.publish)
@@ -185,6 +187,8 @@ class Box:
         self.wan.start()
         self._spawn(self.wan.run(), "wan")
         self._spawn(self.wan.ask(), "wan questions")
+        await self.drills.load()
+        self._spawn(self.drills.run(), "drills")
         self._spawn(serve_texts(self.context, self.voice.flows), "texts")
         release = version("holdfast")
         self.server = Server(settings.control, release=release)
@@ -202,6 +206,7 @@ class Box:
         await self.server.close()
         await self.router.stop()
         await self.line_tests.stop()
+        await self.drills.stop()
         self.phones.stop()
         await self.phones.keep()
         for task in self._tasks:
@@ -478,6 +483,7 @@ class Box:
             rank=self.paths.rank,
             last_good=lambda: self.last_good_path,
             worked=self._path_worked,
+            begun=self.drills.emergency_began,
             modem=self.paths.has_modem,
         )
 

@@ -64,6 +64,8 @@ class EmergencyCall(Session):
     # ---- start ----
 
     def _begin(self) -> None:
+        if self._service.kind != "test":
+            self._try("begun", self._help.begun, None)
         self._adopt(self.near.leg)
         self._change("invite", CallState.DIALLING)
         if self.near.leg.state is LegState.CONFIRMED:

@@ -45,6 +45,8 @@ class EmergencyContext:
     """The trunk that carried the last call to an emergency centre, "" for none."""
     worked: Callable[[TrunkId], None]
     """This trunk reached one now."""
+    begun: Callable[[], None] = lambda: None
+    """An emergency call, no test, was taken: said before its INVITE leaves."""
     modem: Callable[[], bool] = lambda: False
     """Whether the box has a modem."""
 

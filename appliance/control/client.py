@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from appliance.control import protocol
+from appliance.control.drill_shapes import DrillCheck, DrillResult, DrillShape
 from appliance.control.machine_shapes import (
     AlertsResult,
     AlertsTestResult,
@@ -89,6 +90,9 @@ __all__ = [
     "Client",
     "DeskPhoneShape",
     "DiagnosisResult",
+    "DrillCheck",
+    "DrillResult",
+    "DrillShape",
     "EmergencyShape",
     "EmergencyTestResult",
     "EnrolResult",

@@ -359,6 +359,16 @@ class PhoneSyncParams(Params):
     """False: they are told in the background, and nobody says who took it."""
 
 
+class DrillParams(Params):
+    seconds: int = Field(default=30, ge=10, le=300)
+    """How long the internet is cut."""
+    by: str = Field(default="", max_length=100)
+
+
+class DrillEndParams(Params):
+    by: str = Field(default="", max_length=100)
+
+
 # ---- methods and topics ------------------------------------------------------------------------------------------
 
 
@@ -396,6 +406,9 @@ METHODS = _table(
     Method("network"),
     Method("modem"),
     Method("wan"),
+    Method("drill"),
+    Method("drill.start", DrillParams, timeout_s=30.0),
+    Method("drill.end", DrillEndParams),
     Method("modem.sms", ModemSmsParams),
     Method("phones.first", PhoneAskParams),
     Method("phones.settings", PhoneSettingsParams),

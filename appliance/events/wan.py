@@ -13,3 +13,12 @@ class WanChanged:
     state: str
     before: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrillChanged:
+    """Something is new about the outage drill `id`; `state` is "cut", "returning" or "over"."""
+
+    at_unix_s: float
+    id: str
+    state: str
