@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import dns.asyncresolver
@@ -21,12 +22,17 @@ import dns.rdatatype
 import dns.resolver
 
 from appliance.network.addresses import Entry, Limits, Query, Schedule, Srv, Target, dump, literal, load, settled, srv_order, usable
+from appliance.network.links import is_private
 
 log = logging.getLogger(__name__)
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 SRV_TARGETS = 8
 """SRV records followed; a name with more of them is a mistake or an attack."""
+
+INSIDE_BELIEVED = 60
+"""So often a name of the internet has to be told to lie inside before that is believed: about an hour. Routers without internet answer every name with their
+own address."""
 
 Servers = Callable[[], Sequence[tuple[str, int]]]
 """Name servers now as (IP literal, port); runs in an executor thread, may raise OSError or DNSException."""
@@ -154,6 +160,8 @@ class NameCache:
         while True:
             try:
                 entry, ttl_s = await self._resolve(query)
+                if schedule.failures < INSIDE_BELIEVED:
+                    _check_inside(self._entries.get(query.key), entry)
             except (dns.exception.DNSException, OSError, _Useless) as error:
                 schedule.failed(self._clock(), random.random())  # noqa: S311 - jitter
                 if schedule.failures == 1:
@@ -263,6 +271,17 @@ class NameCache:
                 await asyncio.to_thread(_write, path, dump(self._entries))
             except OSError as error:
                 log.warning("addresses cannot be kept in %s: %s", path, error)
+
+
+def _check_inside(old: Entry | None, new: Entry) -> None:
+    """Raises _Useless where a name that was outside would be inside now."""
+    if old is not None and any(_outside(t.ip) for t in old.targets) and not any(_outside(t.ip) for t in new.targets):
+        raise _Useless(f"it would be at {new.targets[0].ip}, inside, as a router without internet says")
+
+
+def _outside(ip: str) -> bool:
+    address = ip_address(ip)
+    return not (is_private(ip) or address.is_loopback or address.is_link_local)
 
 
 def _absolute(host: str) -> dns.name.Name:

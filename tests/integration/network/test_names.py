@@ -337,3 +337,25 @@ def test_the_systems_name_servers(tmp_path: Path) -> None:
     path.write_text("search example.org\n")
     with pytest.raises(dns.resolver.NoResolverConfiguration):
         system_servers(path)
+
+
+def test_a_router_that_answers_every_name_with_itself_moves_no_trunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As routers do that have lost their internet. Who really moves inside is believed in the end."""
+    monkeypatch.setattr("appliance.network.names.INSIDE_BELIEVED", 8)
+
+    async def test(server: NameServer) -> None:
+        server.zone["sip.example.net", "A"] = ["198.51.100.1"]
+        names = cache(server)
+        names.watch("sip.example.net", 5070)
+        await names.start()
+        await until(lambda: names.get("sip.example.net", 5070) == "198.51.100.1", "the carrier's address")
+        asked = len(server.asked)
+        server.zone["sip.example.net", "A"] = ["192.168.1.1"]
+        await until(lambda: len(server.asked) >= asked + 4, "asked again and again")
+        assert names.get("sip.example.net", 5070) == "198.51.100.1"
+        await until(lambda: names.get("sip.example.net", 5070) == "192.168.1.1", "believed")
+        server.zone["sip.example.net", "A"] = ["198.51.100.1"]
+        await until(lambda: names.get("sip.example.net", 5070) == "198.51.100.1", "back outside at once")
+        await names.stop()
+
+    run(test)
