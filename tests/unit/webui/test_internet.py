@@ -33,6 +33,11 @@ WAN = {
         "emergency": [PRI, ACME],
         "outside": [PRI], "emergency_without_internet": [PRI], "outside_without_internet": [],
     },
+    "uplinks": [
+        {"interface": "wan", "gateway": "192.0.2.1", "state": "silent", "used": False},
+        {"interface": "lte", "gateway": "100.64.2.1", "state": "outside", "used": True},
+    ],
+    "uplinks_note": "lte is used: wan is silent",
     "changes": [], "trusted_in_s": 12.0, "started_unix_s": 900.0, "link_seconds": 0.5, "silence_seconds": 4.0, "trust_seconds": 30.0,
 }  # fmt: skip
 
@@ -47,6 +52,7 @@ def test_the_page_says_how_it_is_known(tmp_path: Path, monkeypatch: pytest.Monke
         assert sentence in words.words, sentence
     for sentence in (
         "With the internet down, 911 goes over: PRI. After that everything else is tried all the same.", "With the internet down, no outside call is left.",
+        "lte is used: wan is silent.", "wan 192.0.2.1: is silent", "lte 100.64.2.1: leads to the internet in use",
         "PRI gateway in the house first first Answers; needs no internet.", "Acme line as number 2 no The internet has no link.",
     ):  # fmt: skip
         assert sentence in words.words, sentence

@@ -71,7 +71,7 @@ def now(state: State) -> Markup:
         render_template(
             "lines/internet-now.html", found=found, changes=changes, shapes=SHAPES, evidence=EVIDENCE, words=_words(),
             pieces=_pieces(found.get("changes", ()), begin, at), ways=_ways(found.get("ways", {})), standings=STANDINGS, kinds=_kinds(), nth=_nth,
-            without=_without,
+            without=_without, uplinks=_uplinks(),
         )
     )  # fmt: skip
 
@@ -97,6 +97,13 @@ def _ways(ways: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Each way once, as an emergency call takes them, with its place in both orders (0: it is left out)."""
     outside = {way["id"]: place for place, way in enumerate(ways.get("outside", ()), 1)}
     return [{**way, "emergency": place, "outside": outside.get(way["id"], 0)} for place, way in enumerate(ways.get("emergency", ()), 1)]
+
+
+def _uplinks() -> dict[str, tuple[str, str]]:
+    return {
+        "outside": ("ok", gettext("leads to the internet")), "gateway": ("warn", gettext("leads to its gateway alone")),
+        "silent": ("bad", gettext("is silent")), "cut": ("bad", gettext("has no link")), "unknown": ("off", gettext("not known yet")),
+    }  # fmt: skip
 
 
 def _kinds() -> dict[str, str]:
