@@ -18,8 +18,8 @@ help:
 run:
 	@exec image/bootstrap.sh run $(PY) -m appliance.app.supervisor
 
-test:
-	@exec image/bootstrap.sh test $(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+test:  # files in their order, the long ones first: both workers end together
+	@exec image/bootstrap.sh test $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench:
 	@exec image/bootstrap.sh test $(PY) -m tests.bench $(ARGS)
