@@ -17,35 +17,14 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.conftest import CHROMIUM, FLAGS, sideways, sign_in
 from tests.support.carrier import Carrier
+from tests.support.everypage import pages
 from tests.support.pjphone import PjPhone
 from tests.support.proc import wait_until
 from tests.support.sites import Document, add_trunk, secret
 from tests.support.web import Web, office
-from webui.app import create_app
-from webui.config import Config
 
 WIDTHS = {360: 740, 768: 1024, 1280: 800}
 DARK = re.compile(r"^/(home|people|apply|account|emergency|flows)/?$")
-
-
-PARTS = {"apply.checks", "settings.alerts_state"}
-"""What only scripts ask for, to put it into a page."""
-
-
-def pages(web: Web) -> Iterator[str]:
-    """Addresses of every page that a GET opens: arguments are filled with an object of the candidate."""
-    app = create_app(Config(web.data, web.box.control))
-    document = web.editor().show("").value
-    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
-        skip = rule.endpoint.split(".")[0] in {"static", "live", "health"} or rule.endpoint in {"access.claim", "access.sign_in", "front"}
-        if skip or rule.endpoint in PARTS or "GET" not in (rule.methods or ()) or rule.rule.startswith("/api"):
-            continue
-        kinds = [kind for kind in document if f"/{kind}/" in rule.rule and isinstance(document[kind], dict)]
-        kind = max(kinds, key=lambda kind: rule.rule.rindex(f"/{kind}/"), default="users")  # `/flows/schedules/<key>` is a schedule's
-        key = next(iter(document.get(kind) or {}), None)
-        if rule.arguments and (key is None or rule.arguments != {"key"}):
-            continue
-        yield re.sub(r"<[^>]+>", str(key), rule.rule)
 
 
 def shoot(page: Page, folder: Path, name: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.support.everypage import by_area
 from tests.support.web import DANA, PASSWORD, Web, office
 
 FLAGS = (
@@ -71,6 +72,31 @@ def page(profile: Callable[..., BrowserContext]) -> Page:
     return watched(profile().new_page())
 
 
+@pytest.fixture(scope="module")
+def full_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """Sixty people, an engine, and something that waits to be applied."""
+    with Web(tmp_path_factory.mktemp("full"), office(60), engine=True) as web:
+        web.editor("dana").set("users.user-203.name", "Priya Raman")
+        web.editor("dana").set("mailboxes.priya", {"name": "Priya Raman", "owner": "user-203", "extension": "601"})
+        yield web
+
+
+@pytest.fixture(scope="module")
+def areas(full_box: Web) -> dict[str, list[str]]:
+    """Every page of the full box, by area."""
+    return by_area(full_box)
+
+
+@pytest.fixture(scope="module")
+def entered(full_box: Web, browser: Browser) -> Any:
+    """Dana's cookies: for profiles that begin signed in to the full box."""
+    context = browser.new_context(ignore_https_errors=True)
+    sign_in(context.new_page(), full_box)
+    state = context.storage_state()
+    context.close()
+    return state
+
+
 @pytest.fixture
 def signed_in(web: Web, page: Page) -> Page:
     """A page of the administrator Dana, on Home."""
@@ -109,10 +135,11 @@ def violations(page: Page) -> list[str]:
 
     Bars that stay at an edge of the window are laid into the page meanwhile: what they happen to cover now can be scrolled to, which axe does not know.
     """
-    page.evaluate(AXE)
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
     page.evaluate("document.querySelectorAll('.bars, .nav').forEach(bar => bar.style.position = 'static')")
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found = page.evaluate("tags => axe.run(document, {runOnly: tags})", tags)
+    found = page.evaluate("tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", tags)
     page.evaluate("document.querySelectorAll('.bars, .nav').forEach(bar => bar.style.position = '')")
     where = {each["id"]: json.dumps([node["html"][:200] for node in each["nodes"][:3]]) for each in found["violations"]}
     return [f"{page.url} {each['id']} ({each['impact']}): {each['help']}: {where[each['id']]}" for each in found["violations"]]
