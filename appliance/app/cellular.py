@@ -3,32 +3,76 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from appliance.cellular.api import CellularError, ModemChanged, ModemState, ModemView, News, TextView
+from appliance.cellular.api import ON_NETWORK, CellularError, ModemChanged, ModemState, ModemView, News, TextView
 from appliance.cellular.driver import Driver
 from appliance.cellular.modem import Timing
 from appliance.cellular.trouble import sound_trouble, trouble
 from appliance.control import machine_shapes as shapes
-from appliance.events.cellular import ModemStateChanged
+from appliance.errors import StateError
+from appliance.events.cellular import ModemStateChanged, ModemUsed
+from appliance.network.survivability import ModemFacts
+from appliance.site import files
+from appliance.site.model.modem import Modem
+from appliance.site.vault import Vault
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
+PIN_WAIT_S = 25.0
+"""A PIN that was entered has so long to open the card before people are told that it asks for one."""
+PIN_LOOK_S = 3.0
+NO_MODEM = ("The box has no modem", "set HOLDFAST_MODEM to its port and start the box again")
+WRONG_PIN = ("The SIM card does not take the PIN of the site", "check it with the operator's papers and set it anew; the box never tries one twice")
 _ALARM, _SOUND_ALARM = "modem", "modem-sound"
+
+
+class SimPin:
+    """The PIN of the SIM card, entered once: three wrong ones lock the card for good, over restarts and kills as well. The methods block for the disk.
+
+    `note`: a file that says which PIN was entered last and has not opened the card (a keyed digest of it).
+    """
+
+    def __init__(self, note: Path, known: Callable[[], str], vault: Vault) -> None:
+        self._note, self._known, self._vault = note, known, vault
+
+    def take(self) -> str:
+        """The PIN to enter now, noted as entered; "" where there is none, or it was entered before. Raises OSError, StateError."""
+        pin = self._known()
+        if not pin:
+            return ""
+        mark = hmac.digest(self._vault.derive("sim-pin"), pin.encode(), "sha256").hex()
+        if self._note.is_file() and self._note.read_text(encoding="ascii", errors="replace") == mark:
+            return ""
+        files.write(self._note, mark.encode())
+        return pin
+
+    def worked(self) -> None:
+        """The card is open."""
+        self._note.unlink(missing_ok=True)
+
+    def set(self) -> bool:
+        """Whether the site has one at all."""
+        return bool(self._known())
 
 
 class CellularService:
     """`ports`: the modem's port for commands, and the one of its calls' sound; empty: the box has no modem. Belongs to the loop."""
 
     def __init__(
-        self, ports: tuple[Path, ...], alarm: Callable[[str, str, str], None], publish: Callable[[object], None], timing: Timing | None = None
+        self, ports: tuple[Path, ...], alarm: Callable[[str, str, str], None], publish: Callable[[object], None], pin: SimPin, timing: Timing | None = None
     ) -> None:
         self._ports = ports
+        self._pin = pin
+        self._pin_at_s = -PIN_WAIT_S
+        self._asked = asyncio.Event()
         self._alarm, self._publish = alarm, publish
         self._alarmed: dict[str, tuple[str, str]] = {}
         self.driver = Driver(ports[0], ports[1] if len(ports) > 1 else None, timing) if ports else None
@@ -40,18 +84,43 @@ class CellularService:
         if self.driver is None:
             return
         driving = asyncio.create_task(self.driver.run(), name="modem driver")
+        unlocking = asyncio.create_task(self._unlock(), name="modem PIN")
         try:
             while True:
                 self._look()
                 await asyncio.sleep(LOOK_S)
         finally:
             driving.cancel()
-            await asyncio.gather(driving, return_exceptions=True)
+            unlocking.cancel()
+            await asyncio.gather(driving, unlocking, return_exceptions=True)
+
+    async def _unlock(self) -> None:
+        """Enter the PIN where the card asks for it and there is one that was not tried; forget that it was tried once the card is open."""
+        assert self.driver is not None
+        loop = asyncio.get_running_loop()
+        while True:
+            state = self.driver.view.state
+            try:
+                if state is ModemState.PIN_NEEDED and (pin := await loop.run_in_executor(None, self._pin.take)):
+                    self._pin_at_s = time.monotonic()
+                    self.driver.enter_pin(pin)
+                elif state in ON_NETWORK:
+                    await loop.run_in_executor(None, self._pin.worked)
+            except (OSError, StateError, CellularError) as error:
+                log.error("the PIN of the SIM card was not entered: %s", error)
+            self._asked.clear()
+            # The state tells at once; another PIN in the vault within a few seconds. Not wait_for: as in the driver.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PIN_LOOK_S if state is ModemState.PIN_NEEDED else None):
+                    await self._asked.wait()
 
     def _news(self, news: News) -> None:
         if isinstance(news, ModemChanged):
+            self._asked.set()
             self._look()
             self._publish(ModemStateChanged(time.time(), news.view.state, news.view.fault or ""))
+        else:
+            self._publish(ModemUsed(time.time()))
 
     def _look(self) -> None:
         """Alarms follow what is wrong; each is told when it changes."""
@@ -73,7 +142,23 @@ class CellularService:
 
     def _trouble(self) -> tuple[str, str] | None:
         assert self.driver is not None
-        return trouble(self.driver.view, str(self._ports[0]), time.monotonic())
+        now = time.monotonic()
+        if self.driver.view.state is ModemState.PIN_NEEDED and self._pin.set():
+            return WRONG_PIN if now - self._pin_at_s >= PIN_WAIT_S else None
+        return trouble(self.driver.view, str(self._ports[0]), now)
+
+    # ---- for calls -----------------------------------------------------------------------------------------------
+
+    def facts(self, wanted: Modem) -> ModemFacts | None:
+        """What the modem is good for as a way out, with the site's wishes; None: the box has none."""
+        if self.driver is None:
+            return None
+        view = self.driver.view
+        ready = view.state is ModemState.READY
+        gone = view.fault is not None or view.state is ModemState.ABSENT
+        outside = ready and wanted.enabled and wanted.use == "emergency-and-outside"
+        said = None if self._unasked(view) else self._trouble()
+        return ModemFacts(True if ready else False if gone else None, outside, said[0] if said else "" if ready else "The modem has no network yet")
 
     # ---- for the control socket ----------------------------------------------------------------------------------
 
@@ -104,7 +189,7 @@ class CellularService:
     def send_text(self, number: str, text: str) -> shapes.ModemTextShape:
         """Raises CellularError."""
         if self.driver is None:
-            raise CellularError("The box has no modem", "set HOLDFAST_MODEM to its port and start the box again", code="unreachable")
+            raise CellularError(*NO_MODEM, code="unreachable")
         return _text(self.driver.send_text(number, text))
 
 

@@ -54,6 +54,18 @@ def not_called(trunk: Trunk, to: str, code: int, reason: str) -> tuple[str, str]
     return f"The provider refuses the call ({said})", "Ask the provider what this answer means for your account"
 
 
+def not_over_modem(code: int, reason: str) -> tuple[str, str]:
+    """The modem's call was not answered; `code` 0: it did not say that it dials."""
+    match code:
+        case 0:
+            return "The modem does not answer", "Look at what is wrong with it, above; take its power away for ten seconds"
+        case 480 | 487:
+            return "The modem works: it rang there, and nobody took the call", "Try again with the phone in your hand"
+        case 486:
+            return "The modem works: the number is busy", "Try again, or call another number"
+    return reason, "Look at what is wrong with the modem; where it is well, ask the operator whether this SIM card may call that number"
+
+
 def unheard() -> tuple[str, str]:
     """It was answered, and no sound came back."""
     return (

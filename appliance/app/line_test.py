@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from appliance.app.line_faults import no_address, not_called, not_signed_in, unheard
+from appliance.app.cellular import NO_MODEM
+from appliance.app.line_faults import no_address, not_called, not_over_modem, not_signed_in, unheard
 from appliance.callflow.words import phrase
 from appliance.calls.caller import Caller
 from appliance.calls.cdr import CallRecord
@@ -23,7 +24,8 @@ from appliance.errors import HoldfastError, NotFound
 from appliance.events.trunk import LineTested
 from appliance.sip.api import Answered, Dial, Ended, Leg, News, PlaybackEnded, Progress, Sound
 from appliance.sip.trunks.numbers import Kind, barred, dialled
-from appliance.types import DeviceId, SessionId, TrunkId
+from appliance.site.model.lines import Trunk
+from appliance.types import MODEM, DeviceId, SessionId, TrunkId
 
 if TYPE_CHECKING:
     from appliance.app.wiring import Box
@@ -49,11 +51,8 @@ class LineTests:
 
     def start(self, trunk: str, to: str) -> shapes.LineTestShape:
         """Begin a call over `trunk` to the outside number `to`. Raises NotFound, HoldfastError."""
-        box, site = self._box, self._box.snapshot.site
-        if trunk not in site.trunks:
-            raise NotFound(f"There is no trunk {trunk} in force", "apply the changes first; `holdfast status` lists the trunks")
-        if not site.trunks[trunk].enabled:
-            raise HoldfastError(f"The trunk {trunk} is switched off", "switch it on and apply the change", code="unreachable")
+        box = self._box
+        self._in_force(trunk)
         if self._task is not None and not self._task.done():
             raise HoldfastError("A test call is up already", "wait until it is over, a minute at most", code="busy")
         number = self._number(to)
@@ -68,6 +67,20 @@ class LineTests:
         self._task = asyncio.get_running_loop().create_task(self._run(session, TrunkId(trunk), number), name="line test")
         return self.last
 
+    def _in_force(self, trunk: str) -> None:
+        """Raises NotFound, HoldfastError where there is no such way out."""
+        site = self._box.snapshot.site
+        if trunk == MODEM:
+            if self._box.cellular.driver is None:
+                raise NotFound(*NO_MODEM)
+            if not site.modem.enabled:
+                raise HoldfastError("The modem is switched off", "switch it on and apply the change", code="unreachable")
+            return
+        if trunk not in site.trunks:
+            raise NotFound(f"There is no trunk {trunk} in force", "apply the changes first; `holdfast status` lists the trunks")
+        if not site.trunks[trunk].enabled:
+            raise HoldfastError(f"The trunk {trunk} is switched off", "switch it on and apply the change", code="unreachable")
+
     async def stop(self) -> None:
         """End what is up."""
         if self._task is not None:
@@ -76,11 +89,13 @@ class LineTests:
 
     def _room(self, trunk: TrunkId) -> None:
         """Raises HoldfastError where an emergency call is up, or ordinary calls take all channels of the trunk."""
-        live, held = self._box.context.live, self._box.snapshot.site.trunks[trunk]
+        live, held = self._box.context.live, self._box.snapshot.site.trunks.get(trunk)  # None: the modem, which carries one call
         if any(call.emergency for call in live.rows()):
             raise HoldfastError("An emergency call is in progress, and the line is kept for it", "try again when it is over", code="emergency-in-progress")
-        if held.max_calls and live.on_trunk(trunk) >= held.max_calls:
-            raise HoldfastError(f"All lines of the trunk {held.name} are busy", "try again when a call has ended", code="congestion")
+        most = held.max_calls if held is not None else 1
+        if most and live.on_trunk(trunk) >= most:
+            who = f"All lines of the trunk {held.name} are busy" if held is not None else "The modem is in a call"
+            raise HoldfastError(who, "try again when a call has ended", code="congestion")
 
     def _number(self, to: str) -> str:
         """`to` in E.164. Raises HoldfastError where it is none that may be called from here; emergency numbers are never tried out like this."""
@@ -121,6 +136,8 @@ class LineTests:
 
     async def _signed_in(self, trunk: TrunkId) -> bool:
         """Wait until the trunk has an address and, where it registers, is registered; False: it will not, and that is told."""
+        if trunk == MODEM:
+            return True
         held, deadline = self._box.snapshot.site.trunks[trunk], time.monotonic() + SIGN_IN_S
         while True:
             row = next((row for row in self._box.trunks.states() if row.id == trunk), None)
@@ -160,7 +177,7 @@ class LineTests:
             elif reached:
                 self._now("ended", 200, why=("", "") if heard else unheard(), heard=heard)
             else:
-                self._now("failed", ended.code, ended.reason, not_called(site.trunks[trunk], number, ended.code, ended.reason))
+                self._now("failed", ended.code, ended.reason, _why(site.trunks.get(trunk), number, ended))
         finally:
             call.end()
             speaking.cancel()
@@ -224,11 +241,11 @@ class LineCall:
     def sides(self) -> tuple[Side, ...]:
         return ()
 
-    def drop(self, reason: str) -> None:
+    def drop(self, reason: str, cause: str = "dropped") -> None:
         if self.state is not CallState.ENDED:
             self.dropped = reason
             self.end()
-            self.news.put_nowait(Ended(503, reason, local=True, cause="dropped"))
+            self.news.put_nowait(Ended(503, reason, local=True, cause=cause))
 
     def let_go(self, device: DeviceId) -> None:
         """No phone of ours is in it."""
@@ -255,6 +272,11 @@ class LineCall:
         elif isinstance(news, Progress) and news.code >= 180 and self.state is CallState.DIALLING:
             self._enter(CallState.RINGING)
         self.news.put_nowait(news)
+
+
+def _why(trunk: Trunk | None, number: str, ended: Ended) -> tuple[str, str]:
+    """Cause and cure of a call that was not answered; `trunk` None: over the modem."""
+    return not_called(trunk, number, ended.code, ended.reason) if trunk is not None else not_over_modem(ended.code, ended.reason)
 
 
 async def _talk(call: LineCall, speaking: asyncio.Task[Sound]) -> tuple[Ended, bool]:

@@ -18,7 +18,7 @@ from typing import Any
 from appliance.app.activation import Activation, Compiled
 from appliance.app.alerts import AlertService
 from appliance.app.callbacks import Callbacks
-from appliance.app.cellular import CellularService
+from appliance.app.cellular import CellularService, SimPin
 from appliance.app.certificate import accepts, sip_certificate
 from appliance.app.drill import Drills
 from appliance.app.health import Health
@@ -41,6 +41,7 @@ from appliance.calls.cdr import CallRecord as Cdr
 from appliance.calls.context import CallContext
 from appliance.calls.emergency_context import EmergencyContext
 from appliance.calls.listening import Listening
+from appliance.calls.modem_line import ModemLine
 from appliance.calls.plain import PlainPrograms
 from appliance.calls.program import Programs
 from appliance.calls.router import Router
@@ -100,7 +101,9 @@ class Box:
         self.drills = Drills(self)
         self.phones = PhoneDesk(self)
         self.paths = PathService(self)
-        self.cellular = CellularService(settings.modem, self.alarm, self.bus.publish)
+        sim = SimPin(settings.data / "state" / "sim-pin", lambda: self.activation.secrets.known.get("modem.sim.pin", ""), self.activation.secrets.vault)
+        self.cellular = CellularService(settings.modem, self.alarm, self.bus.publish, sim)
+        self.paths.modem = lambda: self.cellular.facts(self.snapshot.site.modem)
         self.revision = 0
         self.rescue_reason = ""
         self.again = asyncio.Event()
@@ -171,6 +174,8 @@ class Box:
                 f"SIP is not served on {named}: there are too many addresses",
                 "leave addresses that no phone and no carrier uses out of HOLDFAST_BIND",
             )
+        if self.cellular.driver is not None:
+            ModemLine(self.cellular.driver, self.endpoint.lines, lambda: self.snapshot, self._urgent)
         self.listening = Listening(self.context.live, self.endpoint.all_stats)
         self.router = Router(self.context, self._emergency_context())
         self._spawn(self.router.run(), "router")
@@ -402,6 +407,11 @@ class Box:
 
     def _crowded_by(self, ip: str) -> bool:
         return self.endpoint.crowded_by(ip)
+
+    def _urgent(self, call_id: str) -> bool:
+        """Whether the call with this leg is an emergency call, or the call-back to one."""
+        found = self.context.live.find(call_id)
+        return found is not None and found[0].emergency
 
     def _free_legs(self) -> int:
         return self.endpoint.free_legs()

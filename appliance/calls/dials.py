@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from appliance.calls.caller import ANONYMOUS_URI, Caller, presented, sip_uri
+from appliance.calls.modem_dial import modem_dial
 from appliance.calls.plan import NO_TRUNK, Advance, Branch, Plan, Stage
 from appliance.calls.route import Target, ToCallBack, ToExtension, ToOutside
 from appliance.sip.api import Dial
 from appliance.sip.trunks.numbers import to_trunk
 from appliance.site.model.lines import Trunk
 from appliance.site.snapshot import Snapshot
-from appliance.types import TrunkId
+from appliance.types import MODEM, TrunkId
 
 PHONE_SILENCE_S = 8.0
 """A phone on the LAN sends 100 or 180 within a second; after eight INVITE transmissions' worth of silence it is not there."""
 TRUNK_SILENCE_S = 6.0
+MODEM_SILENCE_S = 15.0
+"""What the modem answers ATD within, where it answers at all."""
 TRUNK_RING_S = 185.0
 """Just above timer C (RFC 3261 section 16.6: more than three minutes): a carrier ends unanswered calls itself."""
 CALL_BACK_RING_S = 30.0
@@ -62,7 +65,9 @@ def to_outside(route: ToOutside, calling: Calling, snapshot: Snapshot, order: tu
     stages = []
     for trunk_id in order:
         trunk = snapshot.trunks.get(trunk_id)
-        if trunk is not None:
+        if trunk_id == MODEM:
+            stages.append(Stage((Branch(modem_dial(route.number), trunk=MODEM),), TRUNK_RING_S, MODEM_SILENCE_S))
+        elif trunk is not None:
             stages.append(Stage((_over_trunk(trunk_id, trunk, route.number, calling, snapshot),), TRUNK_RING_S, TRUNK_SILENCE_S))
     return Plan(tuple(stages), route.number, nobody=NO_TRUNK)
 

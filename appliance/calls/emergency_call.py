@@ -16,6 +16,7 @@ from appliance.calls.core import Nudge, Party, Tick
 from appliance.calls.emergency_context import EmergencyContext, source_uri
 from appliance.calls.emergency_dial import NOTHING, Told, emergency_dial, emergency_paths, service_of
 from appliance.calls.live import CallState
+from appliance.calls.modem_dial import modem_dial
 from appliance.calls.plan import Plan
 from appliance.calls.session import Session, StartEmergency
 from appliance.emergency.conveyance import PhoneLocation, geolocation_headers
@@ -25,7 +26,7 @@ from appliance.emergency.recognise import SOS, EmergencyService
 from appliance.emergency.routing import Action, Cancel, EmergencyRoute, GiveUp, Path, Send, Won
 from appliance.events.emergency import EmergencyNotice
 from appliance.sip.api import Answered, Dial, Ended, Invite, Leg, LegState, MediaChanged, News, Progress
-from appliance.types import LegId, TrunkId
+from appliance.types import MODEM, LegId, SessionId, TrunkId
 
 log = logging.getLogger(__name__)
 
@@ -190,11 +191,14 @@ class EmergencyCall(Session):
 
     def _send(self, send: Send) -> Leg | None:
         key = TrunkId(send.path)
-        trunk = self._snapshot.site.trunks[key]
-        if trunk.max_calls and self._live.on_trunk(key) >= trunk.max_calls:
+        trunk = self._snapshot.site.trunks.get(key)  # None: the modem, which carries one call
+        most = trunk.max_calls if trunk is not None else 1
+        if most and self._live.on_trunk(key) >= most:
             self._try("making room", lambda: self._live.make_room(key), False)
 
         def built(told: Told) -> Callable[[], Dial]:
+            if trunk is None:
+                return lambda: modem_dial(told.service.number, emergency=True)
             return lambda: emergency_dial(told, key, trunk, self._snapshot, with_location=send.with_location)
 
         dial = self._try("INVITE", built(self._told), None) or self._try("plain INVITE", built(Told(self._service)), None)
@@ -202,11 +206,22 @@ class EmergencyCall(Session):
         self._write("sent" if leg is not None else "not sent", path=send.path, attempt=send.attempt, location=send.with_location)
         if leg is None or dial is None:
             return None
+        if trunk is None:
+            self._try("callback over the modem", self._expect_over_modem, None)
         self._attempt_of[leg.id] = send.attempt
         self._sent[send.attempt] = (leg, send)
         self._last_trunk = key
         self.near.identity = dial.from_uri
         return leg
+
+    def _expect_over_modem(self) -> None:
+        """The centre sees the SIM card's number and calls that back: what comes in over the modem is for this phone then, as long as for its own number."""
+        record = self._help.callbacks.allocate(
+            _over_modem(self.id), (MODEM,), device=self.invite.device, location=self._place.location_id, now=self._help.moment(), started_unix_s=self.started,
+            target="" if self.invite.device is not None else source_uri(self.invite.source),
+        )  # fmt: skip
+        if record is not None:
+            self._help.store_callback(record)
 
     def _cancel(self, attempt: int) -> None:
         if attempt not in self._sent:
@@ -230,8 +245,10 @@ class EmergencyCall(Session):
         self._last_trunk = trunk
         self.on_won(self.near, winner)
         self._try("remembering the path", lambda: self._help.worked(trunk), None)
-        self._write("answered", path=send.path, attempt=attempt, location=send.with_location)
-        self._notify(outcome="connected", path=send.path, location_sent=send.with_location and self._place.location is not None)
+        seen = self._told.callback if trunk != MODEM else self._snapshot.site.modem.sim.number or ""
+        self._write("answered", path=send.path, attempt=attempt, location=send.with_location, callback=seen)
+        sent = send.with_location and self._place.location is not None
+        self._notify(outcome="connected", path=send.path, location_sent=sent, callback_number=seen)
 
     def _give_up(self, why: str) -> None:
         log.error("emergency call %s (%s) did not get through: %s", self.id, self.call_id, why)
@@ -316,9 +333,10 @@ class EmergencyCall(Session):
         super()._write_record()
 
     def _end_callback(self) -> None:
-        record = self._help.callbacks.ended(self.id, self._help.moment())
-        if record is not None:
-            self._help.store_callback(record)
+        for window in (self.id, _over_modem(self.id)):
+            record = self._help.callbacks.ended(window, self._help.moment())
+            if record is not None:
+                self._help.store_callback(record)
 
     def _entry(self, event: str, **more: Any) -> dict[str, Any]:
         entry: dict[str, Any] = {"event": event, "session": self.id, "call_id": self.call_id, "at": self._wall()}
@@ -382,3 +400,8 @@ class EmergencyCall(Session):
         except Exception:
             log.exception("emergency call: %s failed; the call goes on without", what)
             return otherwise
+
+
+def _over_modem(session: SessionId) -> SessionId:
+    """The name of the second claim to be called back: over the modem, beside that on a number of the site."""
+    return SessionId(f"{session}/modem")

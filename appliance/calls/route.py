@@ -11,7 +11,7 @@ from appliance.sip.api import Invite, Origin
 from appliance.sip.trunks.numbers import Kind, barred, dialled, from_trunk
 from appliance.site.countries import calling_code
 from appliance.site.snapshot import ExtensionEntry, NumberEntry, Snapshot
-from appliance.types import Address, DeviceId, FlowId, GroupId, MailboxId, TrunkId, UserId
+from appliance.types import MODEM, Address, DeviceId, FlowId, GroupId, MailboxId, TrunkId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +168,8 @@ def _is_emergency(number: str, snapshot: Snapshot) -> bool:
 
 
 def _incoming(invite: Invite, snapshot: Snapshot, view: View) -> Incoming | ToCallBack | Refused:
+    if invite.trunk == MODEM:
+        return _over_modem(invite.uri_user, snapshot, view)
     trunk = snapshot.site.trunks.get(invite.trunk) if invite.trunk is not None else None
     form = trunk.number_format if trunk is not None else "e164"
     number = None
@@ -187,6 +189,18 @@ def _incoming(invite: Invite, snapshot: Snapshot, view: View) -> Incoming | ToCa
     if entry is None or (entry.trunk is not None and entry.trunk != invite.trunk):
         return Refused(Outcome(404, _phrase(f"Not Found: {number} is no number of this site"), "refused", 1))
     return Incoming(number)
+
+
+def _over_modem(own: str, snapshot: Snapshot, view: View) -> Incoming | ToCallBack | Refused:
+    """`own`: the SIM card's number. An emergency centre that was called over the modem calls back over it: that is for whoever called."""
+    call_back = view.call_back(MODEM)
+    ringing = _call_back(call_back, snapshot, view) if call_back is not None else None
+    if ringing is not None and not isinstance(ringing, Refused):
+        return ringing
+    entry = snapshot.numbers.get(own)
+    if entry is None or (entry.trunk is not None and entry.trunk != MODEM):
+        return Refused(Outcome(404, "Not Found: calls over the modem lead nowhere", "refused", 1))
+    return Incoming(own)
 
 
 def _destination(entry: NumberEntry, caller: Caller, snapshot: Snapshot, view: View) -> Meant:

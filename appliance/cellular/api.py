@@ -12,10 +12,6 @@ from typing import Protocol
 
 from appliance.errors import HoldfastError
 
-FRAME_BYTES = 320
-"""20 ms of sound: 8000 samples a second, 16 bit, little endian, one channel."""
-FRAME_S = 0.02
-
 
 class CellularError(HoldfastError):
     """The modem cannot do what is asked."""
@@ -30,6 +26,7 @@ class ModemState(StrEnum):
     STARTING = "starting"
     NO_SIM = "no-sim"
     PIN_NEEDED = "pin-needed"
+    PUK_NEEDED = "puk-needed"
     SEARCHING = "searching"
     DENIED = "denied"
     HOME = "home"
@@ -84,12 +81,13 @@ class TextState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallView:
-    """The modem's call. `number` "": withheld, or not known yet. `end` and `reason` once it is over."""
+    """The modem's call. `number` "": withheld, or not known yet. `taken`: the modem said that it dials. `end` and `reason` once it is over."""
 
     id: int
     number: str
     outgoing: bool
     state: CallState
+    taken: bool = False
     end: End | None = None
     reason: str = ""
 
@@ -151,9 +149,13 @@ News = ModemChanged | CallChanged | TextChanged
 
 
 class Cellular(Protocol):
-    """One modem. Commands raise CellularError where it is in no state to do them; `hear` gets frames of FRAME_BYTES while a call has sound."""
+    """One modem. Commands raise CellularError where it is in no state to do them.
 
-    hear: Callable[[bytes], None] | None
+    `sound` is told the file descriptor a call's sound comes and goes over (16 bit, 8000 samples a second, one channel; it does not block, and is the
+    modem's: take a duplicate), and None when the call has sound no more.
+    """
+
+    sound: Callable[[int | None], None] | None
 
     @property
     def view(self) -> ModemView: ...
@@ -169,7 +171,10 @@ class Cellular(Protocol):
 
     def tones(self, digits: str) -> None: ...
 
-    def say(self, frame: bytes) -> None:
-        """Sound for the far end: a frame of FRAME_BYTES."""
+    def sound_failed(self) -> None:
+        """What `sound` was told cannot be read or written any more."""
+
+    def enter_pin(self, pin: str) -> None:
+        """Unlock the SIM card: once, for it locks itself for good after three wrong ones. Whether it was right shows in the state."""
 
     def send_text(self, number: str, text: str) -> TextView: ...

@@ -10,19 +10,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from appliance.cellular.api import FRAME_S, CallView, Fault, ModemState, ModemView, News, TextView
-from appliance.cellular.audio import Sound
+from appliance.cellular.api import CallView, Fault, ModemState, ModemView, News, TextView
 from appliance.cellular.modem import Modem, Timing, reopen_backoff_s
-from appliance.cellular.port import SerialPort
+from appliance.cellular.port import SerialPort, SoundPort
 
 log = logging.getLogger(__name__)
 
-AUDIO_AGAIN_S = 1.0
-"""A port of the sound that failed is tried again so often while a call is up."""
+SOUND_AGAIN_S = 1.0
+"""A port of the sound that failed is tried again so often."""
 
 
 class Driver:
-    """As `api.Cellular` says. `audio`: the port the sound comes over, None: calls have none."""
+    """As `api.Cellular` says. `audio`: the port the sound comes over, None: calls have none. It is open as long as the other, so that its faults are known
+    before a call needs it."""
 
     def __init__(self, path: Path, audio: Path | None = None, timing: Timing | None = None) -> None:
         self._path, self._audio_path, self._timing = path, audio, timing or Timing()
@@ -34,10 +34,10 @@ class Driver:
         self._failures = 0
         self._open_at_s = 0.0
         self._old: SerialPort | None = None
-        self._audio: SerialPort | None = None
+        self._audio: SoundPort | None = None
         self._audio_at_s = 0.0
-        self._sound = Sound()
-        self.hear: Callable[[bytes], None] | None = None
+        self._sounding: int | None = None
+        self.sound: Callable[[int | None], None] | None = None
 
     # ---- api.Cellular --------------------------------------------------------------------------------------------
 
@@ -64,8 +64,13 @@ class Driver:
         self._woken.set()
         self._modem.voice.tones(digits)
 
-    def say(self, frame: bytes) -> None:
-        self._sound.say(frame)
+    def sound_failed(self) -> None:
+        if self._audio is not None:
+            self._silence(Fault.UNPLUGGED, time.monotonic())
+
+    def enter_pin(self, pin: str) -> None:
+        self._woken.set()
+        self._modem.enter_pin(pin)
 
     def send_text(self, number: str, text: str) -> TextView:
         self._woken.set()
@@ -85,15 +90,14 @@ class Driver:
                     self._shut(Fault.HUNG, time.monotonic())
                 # Not wait_for: that of Python 3.11 loses a cancellation that comes as the event is set.
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(FRAME_S / 2 if self._audio is not None else self._timing.tick_s):
+                    async with asyncio.timeout(self._timing.tick_s):
                         await self._woken.wait()
                 self._woken.clear()
         finally:
-            ports = [port for port in (self._port, self._audio) if port is not None]
-            for port in ports:
-                port.close()
-            for port in ports:
-                await asyncio.shield(self._loop.run_in_executor(None, port.join))
+            self._silence(None, 0.0)
+            if self._port is not None:
+                self._port.close()
+                await asyncio.shield(self._loop.run_in_executor(None, self._port.join))
 
     def _ready(self) -> None:
         """On a port's thread."""
@@ -141,25 +145,32 @@ class Driver:
                     log.exception("news of the modem could not be told")
 
     def _sound_step(self, now: float) -> None:
-        audio = self._audio
-        if not self._modem.voice.sound or self._audio_path is None:
-            if audio is not None:
-                audio.close()
-                self._audio, self._sound = None, Sound()
+        """The sound's port is kept open beside the other; a call is told when it has sound on it."""
+        if self._audio_path is None:
             return
-        if audio is None:
+        if not self._up:
+            self._silence(None, now)
+        elif self._audio is None:
             if now >= self._audio_at_s:
-                self._audio = SerialPort(self._audio_path, self._ready)
-            return
-        if audio.fault is not None:
-            self._modem.sound_fault(audio.fault)
-            self._audio, self._audio_at_s = None, now + AUDIO_AGAIN_S
-        elif audio.opened:
+                self._audio = SoundPort(self._audio_path, self._ready)
+        elif self._audio.fault is not None:
+            self._silence(self._audio.fault, now)
+        elif (fd := self._audio.fd) is not None:
             self._modem.sound_fault(None)
-            self._sound.received(audio.take())
-            frames, out = self._sound.step(now)
-            if out:
-                audio.write(out)
-            for frame in frames:
-                if self.hear is not None:
-                    self.hear(frame)
+            self._say_sound(fd if self._modem.voice.sound else None)
+
+    def _silence(self, fault: Fault | None, now: float) -> None:
+        """The sound's port is given up; with a `fault` it is tried again in a while."""
+        self._say_sound(None)
+        if self._audio is not None:
+            self._audio.close()
+            self._audio = None
+        if fault is not None:
+            self._modem.sound_fault(fault)
+            self._audio_at_s = now + SOUND_AGAIN_S
+
+    def _say_sound(self, fd: int | None) -> None:
+        if fd != self._sounding:
+            self._sounding = fd
+            if self.sound is not None:
+                self.sound(fd)

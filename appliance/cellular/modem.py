@@ -35,8 +35,10 @@ _NETWORKS = {
     "12": "5G",
     "13": "5G",
 }
-_NO_SIM_CODES, _PIN_CODES, _SIM_BUSY = frozenset({10, 13, 15}), frozenset({11, 12, 16}), 14
-_NO_SIM_WORDS, _PIN_WORDS = ("NOT INSERTED", "SIM FAILURE", "SIM WRONG"), ("PIN", "PUK")
+_NO_SIM_CODES, _PIN_CODES, _PUK_CODE, _SIM_BUSY = frozenset({10, 13, 15}), frozenset({11, 16}), 12, 14
+_NO_SIM_WORDS = ("NOT INSERTED", "SIM FAILURE", "SIM WRONG")
+LOCKED = frozenset({ModemState.PIN_NEEDED, ModemState.PUK_NEEDED})
+PIN_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +141,15 @@ class Modem:
             raise CellularError(f"The modem cannot call now: it is {self.view.state}", "`holdfast modem status` says why", code="unreachable")
         return self.voice.dial(plain, now)
 
+    def enter_pin(self, pin: str) -> None:
+        """Raises CellularError."""
+        if self.view.state is not ModemState.PIN_NEEDED:
+            raise CellularError("The SIM card asks for no PIN", code="no-pin")
+        self._channel.submit(Command(f'AT+CPIN="{pin}"', "pin", PIN_S))
+
     def send_text(self, number: str, text: str, now: float) -> TextView:
         """Raises CellularError."""
-        if self.view.state in {ModemState.NO_SIM, ModemState.PIN_NEEDED, ModemState.DENIED} or self.view.fault is not None:
+        if self.view.state in {ModemState.NO_SIM, ModemState.DENIED, *LOCKED} or self.view.fault is not None:
             raise CellularError(f"The modem cannot send texts now: it is {self.view.state}", "`holdfast modem status` says why", code="unreachable")
         return self.texting.add(number, text, now)
 
@@ -164,7 +172,7 @@ class Modem:
 
     def _answer(self, answer: Answer, now: float) -> None:
         command, final = answer.command, answer.final
-        log.debug("modem: %s: %s", masked(command.text), masked(f"{final.verdict} {final.text}"))
+        log.debug("modem: %s: %s", "AT+CPIN" if command.tag == "pin" else masked(command.text), masked(f"{final.verdict} {final.text}"))
         if final.verdict is Verdict.SILENT:
             self._unanswered(command, now)
         else:
@@ -185,6 +193,9 @@ class Modem:
             case "imsi":
                 self.view = replace(self.view, imsi=value)
                 log.info("the modem's SIM card is %s, the modem itself %s", masked(value), masked(self.view.imei))
+            case "pin":
+                log.log(logging.INFO if final.ok else logging.ERROR, "the SIM card %s its PIN", "took" if final.ok else "did not take")
+                self._poll_at_s = now  # how it is now
             case "sim" if not final.ok:
                 self._sim_error(answer, now)
             case "dial" | "answer" | "hang-up" | "tone" | "clcc" | "ceer" | "sound" | "sound-off":
@@ -245,7 +256,7 @@ class Modem:
         elif self.model.no_sim.match(line):
             self._no_network(ModemState.NO_SIM, line, now)
         elif line.startswith("+CPIN:"):
-            self._no_network(ModemState.PIN_NEEDED, line, now)
+            self._no_network(ModemState.PUK_NEEDED if "PUK" in line else ModemState.PIN_NEEDED, line, now)
         elif line.startswith(("+CREG:", "+CEREG:")):
             stat = registration(found)
             if stat is not None:
@@ -263,7 +274,9 @@ class Modem:
         code, words = answer.final.code, answer.final.text.upper()
         if code in _NO_SIM_CODES or any(word in words for word in _NO_SIM_WORDS):
             self._no_network(ModemState.NO_SIM, words, now)
-        elif code in _PIN_CODES or any(word in words for word in _PIN_WORDS):
+        elif code == _PUK_CODE or "PUK" in words:
+            self._no_network(ModemState.PUK_NEEDED, words, now)
+        elif code in _PIN_CODES or "PIN" in words:
             self._no_network(ModemState.PIN_NEEDED, words, now)
         else:  # busy, or nothing said
             self._poll_at_s = now + self._timing.searching_poll_s
@@ -283,7 +296,7 @@ class Modem:
         if self._sim:
             return
         self._sim = True
-        if self.view.state in {ModemState.STARTING, ModemState.NO_SIM, ModemState.PIN_NEEDED}:
+        if self.view.state in {ModemState.STARTING, ModemState.NO_SIM, *LOCKED}:
             self._to(ModemState.SEARCHING, "SIM ready", now)
         self._ask("AT+CIMI", "imsi", bare=True)
         for text in ("AT+CREG=1", "AT+CEREG=1", "AT+CLIP=1", "AT+CMGF=0", "AT+COPS=3,0"):
@@ -304,7 +317,7 @@ class Modem:
 
     def _judge(self, now: float) -> None:
         """What registration means for the state."""
-        if self.view.state in {ModemState.ABSENT, ModemState.STARTING, ModemState.NO_SIM, ModemState.PIN_NEEDED}:
+        if self.view.state in {ModemState.ABSENT, ModemState.STARTING, ModemState.NO_SIM, *LOCKED}:
             return
         both = {self._cs, self._eps}
         on = both & (_HOME | _ROAMING)

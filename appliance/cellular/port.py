@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import stat
+import termios
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -99,10 +101,7 @@ class SerialPort:
             self._ready()
 
     def _open(self) -> None:
-        # pyserial would open a file or a FIFO, and wait on the latter.
-        if not stat.S_ISCHR(self.path.stat().st_mode):
-            raise OSError(errno.ENOTTY, "no serial port")
-        port = serial.Serial(str(self.path), BAUD, timeout=READ_S, write_timeout=WRITE_S, exclusive=True)
+        port = _opened(self.path)
         with self._lock:
             self._serial = port
         self.opened = True
@@ -128,6 +127,56 @@ class SerialPort:
                 self._inbox += data[: MOST_HELD - len(self._inbox)]
             if first:
                 self._ready()
+
+
+class SoundPort:
+    """The port a modem's calls have their sound on. It is only opened here: who carries the sound reads and writes `fd`, which never blocks.
+
+    `ready` is called on a thread of its own once it is open, or `fault` is set. A port is used once.
+    """
+
+    def __init__(self, path: Path, ready: Callable[[], None]) -> None:
+        self.path = path
+        self.fault: Fault | None = None
+        self._ready = ready
+        self._lock = threading.Lock()
+        self._closed = False
+        self._serial: serial.Serial | None = None
+        threading.Thread(target=self._run, name=f"serial {path.name}", daemon=True).start()
+
+    @property
+    def fd(self) -> int | None:
+        """None: it is not open yet, or no longer."""
+        with self._lock:
+            return int(self._serial.fileno()) if self._serial is not None else None
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            port, self._serial = self._serial, None
+        if port is not None:
+            with contextlib.suppress(OSError, termios.error):
+                port.reset_output_buffer()  # the kernel would wait until a modem that hangs has taken it
+            port.close()
+
+    def _run(self) -> None:
+        try:
+            port = _opened(self.path)
+            with self._lock:
+                self._serial = None if self._closed else port
+            if self._closed:
+                port.close()
+        except (OSError, ValueError) as error:
+            self.fault = _named(error, opened=False)
+            log.debug("%s: %s", self.path, error)
+        self._ready()
+
+
+def _opened(path: Path) -> serial.Serial:
+    # pyserial would open a file or a FIFO, and wait on the latter.
+    if not stat.S_ISCHR(path.stat().st_mode):
+        raise OSError(errno.ENOTTY, "no serial port")
+    return serial.Serial(str(path), BAUD, timeout=READ_S, write_timeout=WRITE_S, exclusive=True)
 
 
 def _named(error: OSError | ValueError, opened: bool) -> Fault:

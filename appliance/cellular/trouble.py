@@ -19,10 +19,8 @@ _FAULTS = {
 }
 _STATES = {
     ModemState.NO_SIM: ("The modem has no SIM card, or cannot read it", "put one in with its contacts right, then start the modem again"),
-    ModemState.PIN_NEEDED: (
-        "The modem's SIM card asks for its PIN",
-        "switch the PIN off with a mobile phone: a box that starts by itself has nobody to type it",
-    ),
+    ModemState.PIN_NEEDED: ("The modem's SIM card asks for its PIN", "set it under Lines, Mobile modem, or switch it off with a mobile phone"),
+    ModemState.PUK_NEEDED: ("The modem's SIM card is locked: it asks for its PUK", "unlock it in a mobile phone with the PUK of the operator's papers"),
     ModemState.DENIED: ("The mobile network refuses the modem's SIM card", "ask the operator whether the card is active and may be used in a modem"),
 }
 _SLOW = {

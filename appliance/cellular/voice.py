@@ -138,6 +138,8 @@ class Voice:
             self._end(_by_cause(self._ending, self._cause), self._cause)
         elif tag == "dial" and self.up:
             self._settled = True
+            if final.ok and self.call is not None:
+                self._to(replace(self.call, taken=True), "OK")
             if final.verdict is Verdict.SILENT:
                 self._send(Command(self.model.hang_up if self.model else "AT+CHUP"), urgent=True)  # it may dial yet
             if not final.ok:
@@ -146,6 +148,8 @@ class Voice:
             self._over(final.verdict)
         elif tag == "hang-up" and self.up and final.ok:
             self._end(End.HUNG_UP)
+        elif tag == "answer":
+            self._poll_at_s = now
         elif tag == "sound" and not final.ok:
             log.warning("the modem does not give its calls' sound: %s", final.verdict)
         self._poll_at_s = min(self._poll_at_s, now + self._poll_s)

@@ -7,14 +7,17 @@ import time
 import click
 
 from appliance.cli.output import Screen, duration, plain, print_json, talks
+from appliance.cli.trunk import try_out
 from appliance.control.client import CellularShape, Client, ModemResult, ModemTextShape
 from appliance.errors import HoldfastError
+from appliance.types import MODEM
 
 LOOK_S = 0.3
 WAIT_S = 330.0
 """A text waits for a network for five minutes."""
 STATES = {
     "none": "there is none", "absent": "not there", "starting": "it starts", "no-sim": "no SIM card", "pin-needed": "the SIM card asks for its PIN",
+    "puk-needed": "the SIM card asks for its PUK",
     "searching": "it searches a network", "denied": "the network refuses it", "home": "on its network, without calls",
     "roaming": "on a foreign network, without calls", "ready": "ready to call",
 }  # fmt: skip
@@ -34,7 +37,10 @@ def in_short(found: CellularShape) -> str:
 
 @click.group()
 def modem() -> None:
-    """Look at the cellular modem, and send a text over it."""
+    """Look at the cellular modem, call and send a text over it.
+
+    What it is used for is the site's affair: `holdfast config set modem`; the PIN of its SIM card: `holdfast secret set modem.sim.pin`.
+    """
 
 
 @modem.command()
@@ -69,6 +75,14 @@ def status(client: Client, screen: Screen, as_json: bool) -> None:
         screen.line()
         texts = [(text["id"], text["to"], text["state"], f"{text['sent']}/{text['parts']}", text["reason"]) for text in found["texts"]]
         screen.table(("Text", "To", "State", "Parts", "Why"), texts)
+
+
+@modem.command()
+@click.argument("number")
+@talks
+def call(client: Client, screen: Screen, as_json: bool, number: str) -> None:
+    """Call NUMBER over the modem and tell how it went. Whoever answers hears a sentence. Emergency numbers are not called."""
+    try_out(client, screen, as_json, MODEM, number)
 
 
 def _call(outgoing: bool, number: str, state: str, end: str) -> str:

@@ -27,6 +27,11 @@ def trunk() -> None:
 @talks
 def test(client: Client, screen: Screen, as_json: bool, name: str, number: str) -> None:
     """Call NUMBER over TRUNK, as what is in force says, and tell how it went. Whoever answers hears a sentence. Emergency numbers are not called."""
+    try_out(client, screen, as_json, name, number)
+
+
+def try_out(client: Client, screen: Screen, as_json: bool, name: str, number: str) -> None:
+    """A test call over a trunk, or the modem, followed to its end."""
     now: LineTestShape = client.call("trunks.test", trunk=name, to=number)
     id, shown, deadline = now["id"], "", time.monotonic() + LONGEST_S
     while now["state"] in WORDS:

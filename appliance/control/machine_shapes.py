@@ -122,8 +122,8 @@ class SystemResult(TypedDict):
 
 
 class CellularShape(TypedDict):
-    """The modem in short. `state`: "none" (the box has no modem), "absent", "starting", "no-sim", "pin-needed", "puk-needed", "searching", "denied", "home" or "roaming" (on
-    a network, but without calls), "ready".
+    """The modem in short. `state`: "none" (the box has no modem), "absent", "starting", "no-sim", "pin-needed", "puk-needed", "searching", "denied", "home" or
+    "roaming" (on a network, but without calls), "ready".
 
     `fault` "": none; else "missing", "no-permission", "busy", "wrong-port", "unplugged", "hung" or "unknown-model". `network`: "2G" to "5G", "" not known.
     `calls`: it can call.

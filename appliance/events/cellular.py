@@ -12,3 +12,10 @@ class ModemStateChanged:
     at_unix_s: float
     state: str
     fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModemUsed:
+    """A call over the modem, or a text, is in another state."""
+
+    at_unix_s: float

@@ -20,6 +20,7 @@ from appliance.errors import SipError
 from appliance.sip._pj import callbacks, fields
 from appliance.sip._pj import config as pjconfig
 from appliance.sip._pj.config import MAX_LEGS, MediaPorts, TrunkAccount
+from appliance.sip._pj.fax import fax
 from appliance.sip._pj.invites import invite_of
 from appliance.sip._pj.media import CallMedia
 from appliance.sip._pj.requests import Done, Requests
@@ -27,6 +28,7 @@ from appliance.sip._pj.stats import Counters
 from appliance.sip._pj.text import address, cause_of, header_lines, quoted, text
 from appliance.sip._pj.trunks import TrunkAccounts
 from appliance.sip._pj.trunks import TrunkNews as TrunkNews  # noqa: PLC0414 - part of this module's face
+from appliance.sip._pj.vanished import QUIET_CHECK_S, look_for_vanished, probed
 from appliance.sip.admission import Admitted
 from appliance.sip.api import (
     Answered,
@@ -43,6 +45,7 @@ from appliance.sip.api import (
     TransferRequested,
 )
 from appliance.sip.leg import SipLeg
+from appliance.sip.line import LineLeg, Lines
 from appliance.sip.messages import DialogRequest, Reply, Request
 from appliance.types import Address, LegId, Transport, TrunkId
 
@@ -54,15 +57,9 @@ POLL_MS = 100
 EMERGENCY_LEGS = 16
 LAST_LEGS, CROWD = 12, 8
 """When fewer legs than LAST_LEGS are left, a source with CROWD emergency calls up gets no more: they would take everybody else's way out."""
-GONE = frozenset({408, 481, 503})
-"""Answers to a sign of life that mean nobody is there; 503 is our own where the TCP connection is closed."""
 NEWS_LIMIT = 20_000
 BURST = 16  # commands at once: a page that ends hangs up a hundred legs, and an INVITE does not wait for that
 TEXTS_LIMIT = 1_000
-QUIET_S, QUIET_CHECK_S = 10.0, 5.0
-"""A leg without a single RTP packet for so long is asked for a sign of life (OPTIONS in the dialog, 32 s at most): gone within 60 s in all."""
-FAX_ASKED, FAX_BEGAN, FAX_OVER, FAX_STRAY = 1, 2, 3, 4
-"""What fax.c tells of a call: see interface.h."""
 DIGIT_GAP_MS = 200
 """More than the pause the library leaves between the digits it sends."""
 
@@ -114,10 +111,10 @@ class SipEndpoint:
         self.config = config
         self.invites: asyncio.Queue[Leg] = _Invites()
         self.messages: asyncio.Queue[TextMessage] = asyncio.Queue()
-        self.left_out: tuple[Address, ...] = ()
         self.on_trunk = on_trunk
         self.features: dict[str, bool] = {}
         self.listening: tuple[Address, ...] = ()
+        self.left_out: tuple[Address, ...] = ()
         self.last_poll_s = 0.0
         self._decide, self._tick = decide, tick
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -133,7 +130,8 @@ class SipEndpoint:
         self._playbacks = itertools.count(1)
         self._legs: dict[int, SipLeg] = {}
         self._admitted: tuple[Request, Admitted] | None = None
-        self.media = CallMedia(self._tell, lambda: len(self._news) > NEWS_LIMIT)
+        self.media = CallMedia(self.tell, lambda: len(self._news) > NEWS_LIMIT)
+        self.lines = Lines(self)
         self._counters = Counters()
         self._requests = Requests()
         self._lan: dict[tuple[str, Transport], tuple[int, pj.Account]] = {}
@@ -178,7 +176,7 @@ class SipEndpoint:
                 self._forward_again(now)
             if now - checked >= QUIET_CHECK_S:
                 checked = now
-                self.post(self._look_for_vanished, now)
+                self.post(look_for_vanished, self._legs.values(), now)
         for leg in list(self._legs.values()):
             lib.hf_call_hangup(leg.call, 0, b"", b"")
         deadline = time.monotonic() + 1.0
@@ -282,7 +280,7 @@ class SipEndpoint:
             except Exception:
                 log.exception("news of the SIP thread was not taken")
 
-    def _tell(self, leg: SipLeg, item: News) -> None:
+    def tell(self, leg: SipLeg, item: News) -> None:
         # Under a backlog cheap news goes first; what ends or answers a leg never does.
         if len(self._news) > NEWS_LIMIT and isinstance(item, Progress | Digit | MediaChanged):
             return
@@ -301,7 +299,11 @@ class SipEndpoint:
         while lib.hf_event(kind, call, a, b):
             if kind[0] == 2:
                 self.media.ended(a[0])
-            elif (leg := self._legs.get(call[0])) is not None:
+            elif (leg := self._legs.get(call[0])) is None:
+                continue
+            elif isinstance(leg, LineLeg):
+                self.to_loop(leg.line.sound_failed, leg)
+            else:
                 self._digit(leg, chr(a[0] & 0xFF).upper(), b[0], bool(a[0] & 0x100))
         self.media.collect()
 
@@ -310,7 +312,10 @@ class SipEndpoint:
     def dial(self, request: Dial) -> Leg:
         if not request.emergency and self.free_legs() < 1:
             raise SipError("No leg is free", "wait for a call to end")
-        leg = SipLeg(self, self._new_id(), dialled=request)
+        leg_id = self.new_leg_id()
+        if (line := self.lines.dial(leg_id, request)) is not None:
+            return line
+        leg = SipLeg(self, leg_id, dialled=request)
         self.post(self._do_dial, leg, request)
         return leg
 
@@ -426,7 +431,7 @@ class SipEndpoint:
 
     # ---- commands on the SIP thread ------------------------------------------------------------------------------
 
-    def _new_id(self) -> LegId:
+    def new_leg_id(self) -> LegId:
         self._serial += 1
         return LegId(f"{self.config.boot}-{self._serial}")
 
@@ -443,7 +448,7 @@ class SipEndpoint:
     def _do_dial(self, leg: SipLeg, request: Dial) -> None:
         account = self._account(request.account)
         if account < 0:
-            self._tell(leg, Ended(503, "The trunk has no address yet", cause="unreachable"))
+            self.tell(leg, Ended(503, "The trunk has no address yet", cause="unreachable"))
             return
         parts = ffi.new("hf_part[]", max(1, len(request.parts)))
         keep = [ffi.new("char[]", data) for p in request.parts for data in (p.content_type.encode(), header_lines(p.headers), p.body)]
@@ -458,7 +463,7 @@ class SipEndpoint:
         )  # fmt: skip
         if call < 0:
             log.warning("leg %s: INVITE to %s was not sent (pjsip status %d)", leg.id, request.target, status[0])
-            self._tell(leg, Ended(503, "The call could not be sent", cause="unreachable"))
+            self.tell(leg, Ended(503, "The call could not be sent", cause="unreachable"))
             return
         leg.call, leg.call_id = call, ffi.string(self._buffer).decode(errors="replace")
         self._legs[call] = leg
@@ -479,6 +484,9 @@ class SipEndpoint:
     def do_digits(self, leg: SipLeg, digits: str, info: bool, duration_ms: int) -> None:
         if leg.call < 0:
             return
+        if isinstance(leg, LineLeg):
+            self.to_loop(leg.send_digits, digits)
+            return
         if not info and leg.joined is not None:
             # While RTP is forwarded our own stream is silent, and digits of ours would be, too.
             now = time.monotonic()
@@ -490,7 +498,7 @@ class SipEndpoint:
 
     def do_refer(self, leg: SipLeg, target: str, headers: tuple[tuple[str, str], ...]) -> None:
         if leg.call >= 0 and lib.hf_call_refer(leg.call, target.encode(), header_lines(headers)):
-            self._tell(leg, TransferProgress(500, True))
+            self.tell(leg, TransferProgress(500, True))
 
     def do_refer_answer(self, leg: SipLeg, code: int) -> None:
         if leg.call >= 0:
@@ -585,7 +593,7 @@ class SipEndpoint:
             lib.hf_call_hangup(call, 500, b"", b"")
             return
         (request, admitted), self._admitted = self._admitted, None
-        leg_id = self._new_id()
+        leg_id = self.new_leg_id()
         leg = SipLeg(self, leg_id, invite=invite_of(leg_id, call_id, request, admitted))
         leg.call = call
         self._legs[call] = leg
@@ -596,24 +604,17 @@ class SipEndpoint:
         if leg is None:
             return
         if state == pj.PJSIP_INV_STATE_CALLING and code == 100:
-            self._tell(leg, Progress(100))
+            self.tell(leg, Progress(100))
         elif state == pj.PJSIP_INV_STATE_EARLY and leg.invite is None:
             leg.ringing = leg.ringing or code in {180, 183}
-            self._tell(leg, Progress(code, code == 183))
+            self.tell(leg, Progress(code, code == 183))
         elif state == pj.PJSIP_INV_STATE_CONFIRMED:
             leg.answered = True
             leg.quiet_since_s = time.monotonic()
-            self._tell(leg, Answered(200))
+            self.tell(leg, Answered(200))
         elif state == pj.PJSIP_INV_STATE_DISCONNECTED:
-            self._legs.pop(call, None)
-            self.media.stop_recording(leg)
-            self._counters.of(leg)
-            leg.call = -1
-            if leg.joined is not None:
-                leg.joined.joined = None
-                leg.joined = None
-            self.media.leave(leg)
-            self._tell(
+            self.leave(leg)
+            self.tell(
                 leg,
                 Ended(
                     200 if leg.answered and not leg.vanished else code,
@@ -629,65 +630,56 @@ class SipEndpoint:
             return
         leg.codec = codec.lower() or leg.codec
         if active:
-            self._rejoin(leg)
-            self.media.listen_again(leg)
-        self._tell(leg, MediaChanged(active, held, codec.lower()))
+            self.sound_again(leg)
+        self.tell(leg, MediaChanged(active, held, codec.lower()))
+
+    # ---- legs come and go (SIP thread) -----------------------------------------------------------------------------
+
+    def enter(self, leg: SipLeg) -> None:
+        self._legs[leg.call] = leg
+
+    def leave(self, leg: SipLeg) -> None:
+        """It is over: what there is of its sound is taken down; its counters are kept."""
+        self._legs.pop(leg.call, None)
+        self.media.stop_recording(leg)
+        self._counters.of(leg)
+        leg.call = -1
+        if leg.joined is not None:
+            leg.joined.joined = None
+            leg.joined = None
+        self.media.leave(leg)
+
+    def sound_again(self, leg: SipLeg) -> None:
+        """Its media began, or began anew in another place on the bridge."""
+        self._rejoin(leg)
+        self.media.listen_again(leg)
 
     def on_refer(self, call: int, target: str, user: str, replaces: str) -> None:
         leg = self._legs.get(call)
         if leg is None:
             lib.hf_call_refer_answer(call, 481)
         else:
-            self._tell(leg, TransferRequested(target, user, replaces))
+            self.tell(leg, TransferRequested(target, user, replaces))
 
     def on_refer_status(self, call: int, code: int, final: bool) -> None:
         leg = self._legs.get(call)
         if leg is not None:
-            self._tell(leg, TransferProgress(code, final))
+            self.tell(leg, TransferProgress(code, final))
 
     def _digit(self, leg: SipLeg, digit: str, duration_ms: int, info: bool) -> None:
-        self._tell(leg, Digit(digit, duration_ms, "info" if info else "rfc4733"))
+        self.tell(leg, Digit(digit, duration_ms, "info" if info else "rfc4733"))
         other = leg.joined
         # Through the bridge a digit does not pass by itself; forwarded RTP carries it along.
         if other is not None and other.call >= 0 and not info and not self._counters.forwarded(leg):
             self.do_digits(other, digit, False, max(60, min(duration_ms, 1000)))
 
-    # ---- peers that are gone -------------------------------------------------------------------------------------
-
-    def _look_for_vanished(self, now: float) -> None:
-        for leg in list(self._legs.values()):
-            if not leg.answered:
-                continue
-            packets = int(lib.hf_rx_packets(leg.call))
-            if packets != leg.quiet_rx:
-                leg.quiet_rx, leg.quiet_since_s = packets, now
-            elif now - leg.quiet_since_s >= QUIET_S and now - leg.probe_at_s >= QUIET_S and not leg.vanished:
-                leg.probe_at_s = now
-                lib.hf_call_probe(leg.call)
-
     def on_probe(self, call: int, code: int) -> None:
         leg = self._legs.get(call)
-        if leg is not None and code in GONE and not leg.vanished:
-            leg.vanished = True
-            log.info("leg %s: the peer is gone (no RTP, %d to OPTIONS)", leg.id, code)
-            lib.hf_call_hangup(call, 0, b"", b"")
-
-    # ---- fax -----------------------------------------------------------------------------------------------------
+        if leg is not None:
+            probed(leg, code)
 
     def on_fax(self, call: int, what: int) -> None:
-        """T.38 is asked for, runs, or is over (fax.c). An emergency call stays a voice call."""
-        leg = self._legs.get(call)
-        other = leg.joined if leg is not None else None
-        if what == FAX_ASKED:
-            calm = leg is not None and other is not None and not leg.emergency and not other.emergency
-            if not calm or other is None or lib.hf_fax_pass(call, other.call):
-                lib.hf_fax_refuse(call, 488)
-        elif what == FAX_BEGAN and leg is not None:
-            self._tell(leg, MediaChanged(True, codec="t38"))
-        elif what == FAX_OVER and other is not None:
-            self.post(self.do_hold, other, False)
-        elif what == FAX_STRAY and leg is not None:
-            self.post(self.do_hold, leg, False)
+        fax(self._legs.get(call), call, what, self.tell, lambda leg, on: self.post(self.do_hold, leg, on))
 
     def run_posted(self) -> None:
         """The wake-up: commands now, not at the next poll."""

@@ -31,7 +31,8 @@ def _main_devices(site: Site) -> Site:
     gone = {old: new for old, new in renamed.items() if old not in (known_extensions(changed) or ())}
     numbers = {key: number.model_copy(update={"destination": _led(number.destination, gone)}) for key, number in site.numbers.items()}
     security = tuple(gone.get(extension, extension) for extension in site.emergency.security_extensions)
-    return changed.model_copy(update={"numbers": numbers, "emergency": site.emergency.model_copy(update={"security_extensions": security})})
+    modem = site.modem.model_copy(update={"destination": _led(site.modem.destination, gone)})
+    return changed.model_copy(update={"numbers": numbers, "modem": modem, "emergency": site.emergency.model_copy(update={"security_extensions": security})})
 
 
 def _led(destination: Any, gone: dict[str, str]) -> Any:

@@ -181,6 +181,11 @@ def _pin(secret: str, around: Collection[str]) -> Iterator[Finding]:
         yield "is the extension, which anyone can guess", "use other digits"
 
 
+def _sim_pin(secret: str, _: Collection[str]) -> Iterator[Finding]:
+    if not re.fullmatch(r"[0-9]{4,8}", secret):  # TS 31.101 section 9.5.1
+        yield "is not the PIN of a SIM card", "4 to 8 digits"
+
+
 def _first(*findings: Iterator[Finding]) -> Iterator[Finding]:
     """The findings of the first that has any: a secret that is too short need not be called weak as well."""
     for each in findings:
@@ -197,7 +202,8 @@ PASSWORD = Slot("users", "password", _password)
 ADMINISTRATOR = Slot("administrators", "password", _password)
 MAIL = Slot("alerts", "password", _given, "mail")
 WEBHOOK = Slot("alerts", "secret", _webhook_secret, "webhook")
-SLOTS = (DEVICE, TRUNK, PIN, PASSWORD, ADMINISTRATOR, MAIL, WEBHOOK)
+SIM = Slot("modem", "pin", _sim_pin, "sim")
+SLOTS = (DEVICE, TRUNK, PIN, PASSWORD, ADMINISTRATOR, MAIL, WEBHOOK, SIM)
 
 
 def _named(name: str) -> tuple[Slot, str]:

@@ -9,7 +9,7 @@ from appliance.site.countries import COUNTRIES, EVERYWHERE, Country
 from appliance.site.model.lines import Destination, Trunk
 from appliance.site.model.places import Emergency
 from appliance.site.model.site import Site
-from appliance.types import DeviceId, FlowId, GroupId, LocationId, MailboxId, TrunkId, UserId
+from appliance.types import MODEM, DeviceId, FlowId, GroupId, LocationId, MailboxId, TrunkId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def compile(site: Site, revision: int, secrets: Mapping[str, str]) -> Snapshot:
         users=users,
         groups=groups,
         mailboxes=_mailboxes(site),
-        numbers={n.number: NumberEntry(n.number, n.destination, n.name, TrunkId(n.trunk) if n.trunk else None) for n in site.numbers.values()},
+        numbers=_numbers(site),
         trunks=trunks,
         trunk_secrets={TrunkId(key): value for key in site.trunks if (value := secrets.get(f"trunks.{key}.secret"))},
         outbound_trunks=ordered,
@@ -127,6 +127,16 @@ def emergency_numbers(country: Country | None, emergency: Emergency) -> frozense
 def test_numbers(country: Country | None, emergency: Emergency) -> frozenset[str]:
     """The numbers that try the emergency route; one that is an emergency number as well stays an emergency number."""
     return frozenset({*(country.test if country else ()), *emergency.test_numbers}) - emergency_numbers(country, emergency)
+
+
+def _numbers(site: Site) -> dict[str, NumberEntry]:
+    """The modem's own destination stands under its SIM card's number, or where that is not known under its name."""
+    numbers = {n.number: NumberEntry(n.number, n.destination, n.name, TrunkId(n.trunk) if n.trunk else None) for n in site.numbers.values()}
+    modem = site.modem
+    if modem.destination.kind != "none":
+        own = modem.sim.number or MODEM
+        numbers[own] = NumberEntry(own, modem.destination, "Mobile modem", MODEM)
+    return numbers
 
 
 def _devices(site: Site, secrets: Mapping[str, str]) -> dict[DeviceId, DeviceEntry]:

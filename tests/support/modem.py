@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import select
+import struct
 import threading
 import time
 import tty
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.support.tone import write_pcm
 
 ALPHABET = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 EXTENSION = {0x0A: "\f", 0x14: "^", 0x28: "{", 0x29: "}", 0x2F: "\\", 0x3C: "[", 0x3D: "~", 0x3E: "]", 0x40: "|", 0x65: "€"}
@@ -46,6 +50,9 @@ class SimModem:
     deaf: bool = False
     pieces: int = 0
     operator: str = "Holdfast Mobile"
+    pin: str = ""
+    """What opens a card whose `sim` is "SIM PIN"; three wrong ones make it "SIM PUK"."""
+    wrong: int = 0
     verdicts: dict[str, list[str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     texts: list[tuple[str, str, bytes]] = field(default_factory=list)
@@ -54,6 +61,8 @@ class SimModem:
     call: Line | None = None
     sound: bool = False
     heard: bytearray = field(default_factory=bytearray)
+    freq_hz: float = 0.0
+    """The far end is this tone while a call has sound."""
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
@@ -63,6 +72,8 @@ class SimModem:
         self._masters: list[int] = []
         self._slaves: list[int] = []
         self._stop = threading.Event()
+        self._said = 0
+        self._said_from_s = 0.0
         self.plug()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -114,7 +125,8 @@ class SimModem:
     def play(self, data: bytes) -> None:
         """Sound of the far end."""
         with self._lock, contextlib.suppress(BlockingIOError):
-            os.write(self._masters[1], data)
+            if self._masters:
+                os.write(self._masters[1], data)
 
     def register(self, cs: int, eps: int) -> None:
         self.cs, self.eps = cs, eps
@@ -156,6 +168,7 @@ class SimModem:
                 continue
             if not masters:
                 time.sleep(0.005)
+            self._speak()
             with self._lock:
                 for master in readable:
                     if master not in self._masters:
@@ -168,6 +181,22 @@ class SimModem:
                         self.heard += data if self.sound else b""
                     elif not self.deaf:
                         self._read(data)
+
+    def _speak(self) -> None:
+        """As modems do, two frames at once."""
+        now = time.monotonic()
+        if not self.sound or not self.freq_hz:
+            self._said, self._said_from_s = 0, now
+            return
+        while self._said_from_s + self._said / 8000 <= now:
+            samples = (int(9000 * math.sin(2 * math.pi * self.freq_hz * (self._said + n) / 8000)) for n in range(320))
+            self.play(struct.pack("<320h", *samples))
+            self._said += 320
+
+    def recording(self, path: Path) -> Path:
+        """What the far end heard, as a WAV."""
+        with self._lock:
+            return write_pcm(path, bytes(self.heard[: len(self.heard) // 2 * 2]))
 
     def _write(self, data: bytes) -> None:
         step = self.pieces or len(data) or 1
@@ -219,6 +248,8 @@ class SimModem:
             self._say(*own[text], "OK")
         elif text == "AT+CPIN?":
             self._say(f"+CME ERROR: {SIM_ERRORS[self.sim]}") if self.sim in SIM_ERRORS else self._say(f"+CPIN: {self.sim}", "OK")
+        elif found := re.fullmatch(r'AT\+CPIN="(.*)"', text):
+            self._unlock(found[1])
         elif text == "ATE0":
             self._echo = False
             self._say("OK")
@@ -266,6 +297,16 @@ class SimModem:
         else:
             return False
         return True
+
+    def _unlock(self, pin: str) -> None:
+        if self.sim == "SIM PIN" and pin == self.pin:
+            self.sim = "READY"
+            self._say("OK", "+CPIN: READY")
+            return
+        self.wrong += 1
+        if self.wrong >= 3:
+            self.sim = "SIM PUK"
+        self._say("+CME ERROR: 16")
 
     def _cause(self) -> str:
         return "User busy" if self.far == "busy" else "No user responding" if self.far == "rings" else "Call rejected"

@@ -30,6 +30,7 @@ def lines(site: Site) -> Iterator[Problem]:
         yield from _destination(f"{path}.destination", number.destination, site, extensions, urgent)
         if number.trunk:
             yield from known(f"{path}.trunk", "trunk", number.trunk, site.trunks)
+    yield from _destination(path_of(("modem", "destination")), site.modem.destination, site, extensions, urgent)
     for index, name in enumerate(site.outbound.trunks):
         if name:
             yield from known(path_of(("outbound", "trunks", index)), "trunk", name, site.trunks)

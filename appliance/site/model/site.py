@@ -11,6 +11,7 @@ from appliance.site.model.alerts import Alerts
 from appliance.site.model.base import E164, Host, Id, Name, Part, Port, Text
 from appliance.site.model.flows import Audio, Flow, Schedule, Step
 from appliance.site.model.lines import Number, OutboundRoute, Trunk
+from appliance.site.model.modem import Modem
 from appliance.site.model.people import HOUSE_FLOW, Device, Group, Mailbox, User
 from appliance.site.model.places import Emergency, Location
 from appliance.site.model.wan import Wan
@@ -78,6 +79,7 @@ class Site(Part):
     trunks: dict[Id, Trunk] = Field(default_factory=dict)
     numbers: dict[Id, Number] = Field(default_factory=dict)
     outbound: OutboundRoute = OutboundRoute()
+    modem: Modem = Modem()
     wan: Wan = Wan()
     flows: Annotated[dict[Id, Flow], AfterValidator(_with_house)] = Field(default_factory=dict, validate_default=True)
     """House dialling is added where it is missing (row E6)."""

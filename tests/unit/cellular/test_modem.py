@@ -114,7 +114,7 @@ def test_the_card_and_the_modem_are_masked_in_the_log(caplog):
         ("+CME ERROR: SIM not inserted", ModemState.NO_SIM),
         ("+CME ERROR: 13", ModemState.NO_SIM),
         ("+CPIN: SIM PIN\nOK", ModemState.PIN_NEEDED),
-        ("+CPIN: SIM PUK\nOK", ModemState.PIN_NEEDED),
+        ("+CPIN: SIM PUK\nOK", ModemState.PUK_NEEDED),
         ("+CME ERROR: 11", ModemState.PIN_NEEDED),
         ("+CME ERROR: 14", ModemState.SEARCHING),
     ],

@@ -60,7 +60,7 @@ class TestBody(_Body):
 
 
 class LineTestBody(_Body):
-    trunk: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The trunk, as what is in force has it.")
+    trunk: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The trunk, as what is in force has it; the modem has POST /modem/calls.")
     to: str = Field(min_length=1, max_length=40, description="An outside number as people write it. No emergency number.")
 
 

@@ -16,7 +16,8 @@ from webui.guard import may_see
 from webui.i18n import gettext, ngettext
 from webui.vitals import emergency_number
 
-ALARMS = {"emergency-journal": "diag.health", "state-disk": "diag.health", "state-damaged": "diag.health", "tls": "diag.health", "site": "settings.index"}
+ALARMS = {"emergency-journal": "diag.health", "state-disk": "diag.health", "state-damaged": "diag.health", "tls": "diag.health", "site": "settings.index",
+          "modem": "lines.modem"}  # fmt: skip
 """Where an alarm is cured, by its code or how that begins."""
 NAMED = 4
 """Phones that are named; the rest is counted."""

@@ -12,6 +12,7 @@ from appliance.errors import HoldfastError
 from webui.engine import State
 from webui.guard import may_see
 from webui.i18n import gettext, ngettext
+from webui.modem import modem_state
 from webui.place import place
 from webui.vitals import emergency_number
 
@@ -23,7 +24,7 @@ MOST_WAYS = 8
 class Way:
     """A line in the order in which calls try it. `kind`, `word`: its state in shape and word; `look`: "live" carries calls, "cut" does not work."""
 
-    key: str
+    href: str
     name: str
     via: str
     kind: str
@@ -94,7 +95,15 @@ def ways_out(state: State) -> list[Way]:
     except HoldfastError:
         site = None
     chosen = [key for key in (site.outbound.trunks if site is not None else ()) if key in trunks] or [t["id"] for t in _used(list(trunks.values()))]
-    return [_way(trunks[key]) for key in (*chosen, *(key for key in trunks if key not in chosen))]
+    modem = state.status.get("cellular", {})
+    ways = [_way(trunks[key]) for key in (*chosen, *(key for key in trunks if key not in chosen))]
+    return [*ways, _modem(modem)] if modem.get("state", "none") != "none" else ways
+
+
+def _modem(modem: Mapping[str, Any]) -> Way:
+    kind, word = modem_state(modem)
+    via = f"{modem['operator']} {modem['network']}".strip() or gettext("mobile network")
+    return Way(url_for("lines.modem"), gettext("Mobile modem"), via, kind, word, "cut" if kind == "bad" else "")
 
 
 def _way(trunk: Mapping[str, Any]) -> Way:
@@ -111,7 +120,7 @@ def _way(trunk: Mapping[str, Any]) -> Way:
         case "disabled":
             word = gettext("Switched off")
     via = trunk["reason"] if trunk["state"] == "down" and trunk["reason"] else trunk["host"]
-    return Way(trunk["id"], trunk["name"], via, kind, word, look)
+    return Way(url_for("lines.trunk", key=trunk["id"]), trunk["name"], via, kind, word, look)
 
 
 def numbers(state: State) -> list[Number]:

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,13 +39,15 @@ static void hf_on_probe(int call, int code);
 static void hf_on_wake(void);
 static void hf_on_fax(int call, int what);
 
-enum { HF_EV_DIGIT = 1, HF_EV_EOF = 2 };
+enum { HF_EV_DIGIT = 1, HF_EV_EOF = 2, HF_EV_LINE = 3 };
+enum { HF_LINES = 4, HF_LEGS = PJSUA_MAX_CALLS + HF_LINES };             /* lines that are no calls (line.c) have the numbers above those of calls */
 static void ev_push(int kind, int call, int a, int b);
 void hf_wake(void);
 void hf_stop(int call);
 void hf_record_stop(int call);
 static void sound_link(int call);
 static void record_link(int call);
+static int own_pool(pjmedia_port *port, pj_pool_t *pool);
 static void media_learn(int call);
 static void stats_forget(int call);
 static void media_begins(int call);

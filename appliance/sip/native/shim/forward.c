@@ -429,7 +429,16 @@ static int relay(leg *a, leg *b, const pj_sockaddr *to_a, const pj_sockaddr *to_
 
 /* ---- what Python asks for */
 
-static int conf_of(int call) { pjsua_call *c = &pjsua_var.calls[call]; return c->audio_idx >= 0 && c->med_cnt ? c->media[c->audio_idx].strm.a.conf_slot : PJSUA_INVALID_ID; }
+static int conf_of(int call)
+{
+    line *l = line_of(call); pjsua_call *c;
+    if (l || call >= PJSUA_MAX_CALLS) return l ? l->slot : PJSUA_INVALID_ID;
+    c = &pjsua_var.calls[call];
+    return c->audio_idx >= 0 && c->med_cnt ? c->media[c->audio_idx].strm.a.conf_slot : PJSUA_INVALID_ID;
+}
+/* on the bridge, or about to be: a call with an adapter, or a line */
+static int audible(int call) { return leg_of(call) || line_of(call); }
+static void to_bridge(leg *a) { if (a && a->peer) unlink_pair(a, 1); if (a) a->relayed = 0; }
 static void bridge(int a, int b, int on)
 {
     int x = conf_of(a), y = conf_of(b);
@@ -441,11 +450,9 @@ static void bridge(int a, int b, int on)
 int hf_join(int a, int b, int may_forward)
 {
     leg *x = leg_of(a), *y = leg_of(b);
-    if (!x || !y || conf_of(a) == PJSUA_INVALID_ID || conf_of(b) == PJSUA_INVALID_ID) return -1;
-    if (may_forward && forward(x, y)) return 0;
-    if (x->peer) unlink_pair(x, 1);
-    if (y->peer) unlink_pair(y, 1);
-    x->relayed = y->relayed = 0;
+    if (!audible(a) || !audible(b) || conf_of(a) == PJSUA_INVALID_ID || conf_of(b) == PJSUA_INVALID_ID) return -1;
+    if (may_forward && x && y && forward(x, y)) return 0;
+    to_bridge(x); to_bridge(y);
     bridge(a, b, 1);
     return 1;
 }
@@ -453,13 +460,15 @@ void hf_part_calls(int a, int b)
 {
     leg *x = leg_of(a), *y = leg_of(b);
     if (x && x->peer && x->peer == y) unlink_pair(x, 1);
-    if (x && y) { x->relayed = y->relayed = 0; bridge(a, b, 0); }
+    if (x) x->relayed = 0;
+    if (y) y->relayed = 0;
+    if (audible(a) && audible(b)) bridge(a, b, 0);
 }
 
 int hf_listen(int speaker, int listener)
 {
     int x, y;
-    if (!leg_of(speaker) || !leg_of(listener)) return -1;
+    if (!audible(speaker) || !audible(listener)) return -1;
     x = conf_of(speaker); y = conf_of(listener);
     return x != PJSUA_INVALID_ID && y != PJSUA_INVALID_ID && pjsua_conf_connect(x, y) == PJ_SUCCESS ? 0 : -1;
 }
@@ -470,7 +479,8 @@ static void media_begins(int call) { leg *a = leg_of(call); if (a) { a->rx_at = 
 
 int hf_stats(int call, hf_quality *q)
 {
-    leg *a = leg_of(call);
+    leg *a = leg_of(call); line *l = line_of(call);
+    if (l) { line_stats(l, q); return 1; }
     if (a) fill(a, q);
     else if (call >= 0 && call < PJSUA_MAX_CALLS) *q = finals[call];
     return a || (call >= 0 && call < PJSUA_MAX_CALLS && q->rx + q->tx);
@@ -480,6 +490,7 @@ int hf_stats_all(hf_quality *out, int n)
     int call, found = 0; leg *a;
     for (call = 0; call < (int)pjsua_var.ua_cfg.max_calls && found < n; call++)
         if (pjsua_var.calls[call].inv && (a = leg_of(call)) != NULL) fill(a, out + found++);
+    for (call = PJSUA_MAX_CALLS; call < HF_LEGS && found < n; call++) if (line_of(call)) line_stats(line_of(call), out + found++);
     return found;
 }
 unsigned long hf_rx_packets(int call) { leg *a = leg_of(call); return a ? a->rx_n : 0; }

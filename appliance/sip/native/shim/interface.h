@@ -90,11 +90,17 @@ int  hf_record_read(int call, short *out, int samples, int *level, int *lost_ms)
 void hf_record_stop(int call);                                       /* what was not read is gone */
 int  hf_media_ports(void);                                           /* ports of the bridge in use */
 
+/* line.c: legs that are no SIP dialogs; all that is for the sound of calls takes their numbers, too */
+int  hf_line_open(void);                                             /* the new leg's number, above those of calls; -1: no room */
+void hf_line_sound(int call, int fd);                                /* its sound comes and goes here from now on: 16 bit, 8000 samples a second, non-blocking; it
+                                                                        is closed with the leg. -1: it has none for now */
+void hf_line_close(int call);
+
 /* wake.c: commands in, media-thread events out */
 extern "Python" void hf_on_wake(void);
 int  hf_wake_install(void);
 void hf_wake(void);                                                  /* any thread */
-int  hf_event(int *kind, int *call, int *a, int *b);                 /* next event of the media threads; 0 when none. kind 1 digit, 2 end of a sound (a: its token) */
+int  hf_event(int *kind, int *call, int *a, int *b);                 /* next event of the media threads; 0 when none. kind 1 digit, 2 end of a sound (a: its token), 3 a line's sound failed */
 
 /* trace.c: ring of messages. Any thread for reading. */
 int  hf_trace_install(int bytes);

@@ -3,7 +3,7 @@
 #include "common.h"
 
 typedef struct { pjmedia_port base; const char *pcm; unsigned samples, at, frame; int loop, token, told; } player;
-static struct { pjmedia_port *port; pjsua_conf_port_id slot; } sounds[PJSUA_MAX_CALLS];
+static struct { pjmedia_port *port; pjsua_conf_port_id slot; } sounds[HF_LEGS];
 
 /* tokens whose PCM nobody reads any more; a list, not the event ring: one forgotten would keep its sound in memory for good */
 typedef struct freed { struct freed *next; int token; } freed;
@@ -62,11 +62,13 @@ static int own_pool(pjmedia_port *port, pj_pool_t *pool)
 
 void hf_stop(int call)
 {
-    if (call < 0 || call >= PJSUA_MAX_CALLS || !sounds[call].port) return;
+    if (call < 0 || call >= HF_LEGS || !sounds[call].port) return;
     pjsua_conf_remove_port(sounds[call].slot);
     pjmedia_port_destroy(sounds[call].port);
     sounds[call].port = NULL;
 }
+
+static int may_play(int call) { return valid_call(call) || line_of(call); }
 
 static void sound_link(int call)
 {
@@ -93,7 +95,7 @@ static unsigned frame_of(unsigned rate)
 int hf_play(int call, const char *pcm, int samples, int rate, int loop, int token)
 {
     static const pj_str_t name = { "hf-play", 7 }; pj_pool_t *pool; player *p;
-    if (!valid_call(call) || samples <= 0 || rate < 4000 || rate > 192000) return -1;
+    if (!may_play(call) || samples <= 0 || rate < 4000 || rate > 192000) return -1;
     hf_stop(call);
     if (!(pool = pjsua_pool_create("play%p", 1000, 1000))) return -1;
     p = PJ_POOL_ZALLOC_T(pool, player);
@@ -109,7 +111,7 @@ int hf_tone(int call, const char *name)
         { "ringback", 440, 480, 2000, 4000, 0 }, { "busy", 480, 620, 500, 500, 0 }, { "congestion", 480, 620, 250, 250, 0 },
         { "hold", 400, 0, 200, 9800, 0 }, { "beep", 1000, 0, 400, 0, 1 } };
     unsigned i; pjmedia_tone_desc t; pj_pool_t *pool; pjmedia_port *port;
-    if (!valid_call(call)) return -1;
+    if (!may_play(call)) return -1;
     for (i = 0; i < PJ_ARRAY_SIZE(tones) && strcmp(tones[i].name, name); i++);
     if (i == PJ_ARRAY_SIZE(tones)) return -1;
     hf_stop(call);

@@ -12,7 +12,7 @@ typedef struct {
     unsigned lost;                         /* media thread's own: since the last frame that found room */
     int on;                                /* media came up: nothing before it is recorded, silence neither */
 } recorder;
-static recorder *recorders[PJSUA_MAX_CALLS];
+static recorder *recorders[HF_LEGS];
 
 /* on a media thread; between words, or while the call has no media for a moment, frames without sound come and keep the time */
 static pj_status_t recorder_put(pjmedia_port *port, pjmedia_frame *f)
@@ -46,7 +46,7 @@ static void record_link(int call)
 int hf_record_start(int call, int rate)
 {
     static const pj_str_t name = { "hf-record", 9 }; pj_pool_t *pool; recorder *r;
-    if (!valid_call(call) || rate < 8000 || rate > 48000 || rate % 50) return -1;
+    if (!may_play(call) || rate < 8000 || rate > 48000 || rate % 50) return -1;
     hf_record_stop(call);
     if (!(pool = pjsua_pool_create("rec%p", 4000, 4000))) return -1;
     r = PJ_POOL_ZALLOC_T(pool, recorder);
@@ -63,7 +63,7 @@ int hf_record_start(int call, int rate)
 
 int hf_record_read(int call, short *out, int samples, int *level, int *lost_ms)
 {
-    recorder *r = call >= 0 && call < PJSUA_MAX_CALLS ? recorders[call] : NULL; unsigned head, i, n = 0; pj_uint64_t squares = 0; int k;
+    recorder *r = call >= 0 && call < HF_LEGS ? recorders[call] : NULL; unsigned head, i, n = 0; pj_uint64_t squares = 0; int k;
     *level = *lost_ms = 0;
     if (!r) return 0;
     head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE);
@@ -80,7 +80,7 @@ int hf_record_read(int call, short *out, int samples, int *level, int *lost_ms)
 
 void hf_record_stop(int call)
 {
-    recorder *r = call >= 0 && call < PJSUA_MAX_CALLS ? recorders[call] : NULL;
+    recorder *r = call >= 0 && call < HF_LEGS ? recorders[call] : NULL;
     if (!r) return;
     recorders[call] = NULL;
     pjsua_conf_remove_port(r->slot);

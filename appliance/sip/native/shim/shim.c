@@ -8,6 +8,7 @@
 #include "dropped.c"
 #include "request.c"
 #include "calls.c"
+#include "line.c"
 #include "forward.c"
 #include "fax.c"
 #include "media.c"
