@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from appliance.errors import DocumentError, HoldfastError
 from appliance.site import claim as claims
 from appliance.site.vault import password_hash
-from webui import first_hour
+from webui import first_hour, strangers
 from webui.areas import Area, home_address
 from webui.engine import engine
 from webui.guard import EVERYBODY, allowed, begin, current, finish, guard, open_to_all, source_of
@@ -74,6 +74,7 @@ def claim() -> Response | str | tuple[str, int]:
     typed = re.sub(r"[^A-Z0-9]", "", request.form.get("code", "").upper())
     if not compare_digest(typed.encode(), code.replace("-", "").encode()):
         guard().limits.failed(who, time.monotonic())
+        strangers.tell(request.remote_addr or "", signed_in=False)
         errors["code"] = gettext("This is not the code. It stands where the box was started; `holdfast web claim-code` shows it again.")
     name, id = request.form.get("name", "").strip(), request.form.get("user", "").strip().lower()
     if not name:
@@ -142,6 +143,7 @@ def sign_in() -> Response | str | tuple[str, int]:
     if account is None:
         watch.limits.failed(who, time.monotonic())
         watch.limits.failed(known, time.monotonic())
+        strangers.tell(request.remote_addr or "", signed_in=False)
         log.warning("sign-in refused for %s from %s", known, request.remote_addr)
         left = watch.limits.left(who, time.monotonic())
         error = gettext("User name or password is not right. Is Caps Lock on?")

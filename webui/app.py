@@ -9,7 +9,7 @@ from flask import Flask, redirect
 from jinja2 import FileSystemLoader, StrictUndefined
 from werkzeug.wrappers import Response
 
-from webui import access, apply, areas, assets, guard, headers, i18n, later, live, problems, reveal, vitals
+from webui import access, apply, areas, assets, guard, headers, i18n, later, live, problems, reveal, strangers, vitals
 from webui.accounts import Accounts
 from webui.api import v1
 from webui.backups import Backups, BoxRequest
@@ -34,7 +34,9 @@ def create_app(config: Config) -> Flask:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     place = Place(config.data)
-    app.extensions.update(place=place, engine=Engine(config.control), config=config, backups=Backups(config.data))
+    engine = Engine(config.control)
+    app.extensions.update(place=place, engine=engine, config=config, backups=Backups(config.data))
+    strangers.set_up(app, engine)
     for part in (i18n, headers, problems, assets):
         part.set_up(app)
     guard.set_up(app, guard.Guard(config, Accounts(place), Sessions(config.web)))

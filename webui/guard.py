@@ -14,6 +14,7 @@ from flask import Flask, Response, abort, current_app, g, redirect, request, url
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
+from webui import strangers
 from webui.accounts import Account, Accounts
 from webui.backups import PATIENT_S, backups
 from webui.config import Config
@@ -197,8 +198,8 @@ def _know() -> None:
         return
     g.session, g.account, g.preferences = session, account, watch.sessions.preferences(account.id)
     # A page that is only left open asks by itself, which is no sign of somebody there.
-    if not by_script() or request.method not in SAFE:
-        watch.sessions.touch(session)
+    if (not by_script() or request.method not in SAFE) and watch.sessions.touch(session) and account.role in STAFF:
+        strangers.tell(request.remote_addr or "", signed_in=True)
 
 
 def _roles(endpoint: str, view: Callable[..., Any]) -> Collection[str]:
@@ -264,6 +265,8 @@ def begin(account: Account) -> None:
     g.preferences = watch.sessions.preferences(account.id)
     g.set_session = g.token
     g.set_device = watch.sessions.remember(account.id, request.cookies.get(DEVICE, ""))
+    if account.role in STAFF:
+        strangers.tell(request.remote_addr or "", signed_in=True)
     log.info("%s signed in from %s", account.id, request.remote_addr)
 
 

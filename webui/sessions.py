@@ -100,10 +100,12 @@ class Sessions:
         id, account, stamp, seen, began, address, agent = rows[0]
         return Session(id, account, stamp, now - seen, now - began, address, agent)
 
-    def touch(self, session: Session) -> None:
-        """There was a request."""
-        if session.idle_s > TOUCH_S:
-            self._run("UPDATE sessions SET seen = ? WHERE id = ?", _now(), session.id)
+    def touch(self, session: Session) -> bool:
+        """There was a request. True: it is written down, which is done now and then."""
+        if session.idle_s <= TOUCH_S:
+            return False
+        self._run("UPDATE sessions SET seen = ? WHERE id = ?", _now(), session.id)
+        return True
 
     def end(self, session: Session) -> None:
         self._run("DELETE FROM sessions WHERE id = ?", session.id)

@@ -66,7 +66,7 @@ class Health:
 
     def _take(self, reading: Reading) -> None:
         before = {check.name: check.level for check in self._checks}
-        self._reading, self._checks = reading, judge(reading, before)
+        self._reading, self._checks = reading, (*judge(reading, before), self._box.firewall.check())
         for check in self._checks:
             was = before.get(check.name, "ok")
             if check.level != was:

@@ -14,6 +14,7 @@ from appliance.app.cellular import cellular_methods
 from appliance.app.diagnosis import RECENT_S, diagnose
 from appliance.app.drill import drill_methods
 from appliance.app.emergency_test import emergency_test
+from appliance.app.firewall import firewall_methods
 from appliance.app.health import health_methods
 from appliance.app.network_look import network_look
 from appliance.app.paging import page
@@ -182,7 +183,7 @@ def methods(box: Box) -> Mapping[str, Handler]:
         "site.activate": activate, "secrets.changed": secrets_changed, "certificate.changed": certificate_changed,
         "emergency.test": test, "emergency.notices": notices, "emergency.acknowledge": acknowledge,
         **voicemail_methods(box.voice.voicemail), **health_methods(box), **alert_methods(box),
-        **phone_methods(box.phones), **cellular_methods(box.cellular), **wan_methods(box.wan), **drill_methods(box.drills),
+        **phone_methods(box.phones), **cellular_methods(box.cellular), **wan_methods(box.wan), **drill_methods(box.drills), **firewall_methods(box.firewall),
     }  # fmt: skip
 
 

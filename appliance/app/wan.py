@@ -90,6 +90,7 @@ class WanService:
         self._all_s = float("-inf")
         self._box.trunks.look_again()
         self._box.uplinks.network_changed(network)
+        self._box.firewall.changed()
         self._wake.set()
         self._hurry.set()
 

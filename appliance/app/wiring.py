@@ -21,6 +21,7 @@ from appliance.app.callbacks import Callbacks
 from appliance.app.cellular import CellularService, SimPin
 from appliance.app.certificate import accepts, sip_certificate
 from appliance.app.drill import Drills
+from appliance.app.firewall import FirewallService
 from appliance.app.health import Health
 from appliance.app.line_test import LineTests
 from appliance.app.mwi import Mwi
@@ -97,6 +98,7 @@ class Box:
         self.activation = Activation(self)
         self.health = Health(self)
         self.alerts = AlertService(self)
+        self.firewall = FirewallService(self)
         self.line_tests = LineTests(self)
         self.drills = Drills(self)
         self.phones = PhoneDesk(self)
@@ -192,6 +194,8 @@ class Box:
         self.wan.start()
         self._spawn(self.wan.run(), "wan")
         self._spawn(self.wan.ask(), "wan questions")
+        self.firewall.start()
+        self._spawn(self.firewall.run(), "firewall")
         await self.drills.load()
         self._spawn(self.drills.run(), "drills")
         self._spawn(serve_texts(self.context, self.voice.flows), "texts")
@@ -249,6 +253,7 @@ class Box:
         await self.endpoint.ask(self._put_in_force, rules, limits)
         self.trunks.apply(self.snapshot, self.settings.bind)
         self.wan.site_changed()
+        self.firewall.changed()
         self.mwi.site_changed()
         self.voice.warm(made.snapshot)
         await self.phones.site_changed()
@@ -423,6 +428,9 @@ class Box:
         return decision
 
     def _note_refusal(self, refused: Refused) -> None:
+        self.endpoint.to_loop(self.firewall.refused, refused)
+        if refused.reason == "scanner":
+            return
         self.registrations.note_refusal(refused)
         if refused.method == "REGISTER":
             r, reasons = refused, set(RefusalReason)

@@ -14,10 +14,10 @@ import click
 
 COMMANDS = {
     "alerts": "alerts", "audio": "audio", "backup": "backup", "calls": "calls", "certificate": "certificate", "completion": "completion",
-    "diagnose": "diagnose", "emergency": "emergency", "factory-reset": "reset", "flow": "flow", "health": "health", "logs": "logs", "modem": "modem",
-    "network": "network", "phones": "phones", "registrations": "registrations", "restart": "restart", "restore": "restore", "schedule": "schedule",
-    "secret": "secret", "shell": "shell", "sign-in": "sign_in", "site": "site", "status": "status", "system": "system", "token": "token", "trace": "trace",
-    "trunk": "trunk", "voicemail": "voicemail", "wan": "wan", "web": "web",
+    "diagnose": "diagnose", "emergency": "emergency", "factory-reset": "reset", "firewall": "firewall", "flow": "flow", "health": "health",
+    "logs": "logs", "modem": "modem", "network": "network", "phones": "phones", "registrations": "registrations", "restart": "restart",
+    "restore": "restore", "schedule": "schedule", "secret": "secret", "shell": "shell", "sign-in": "sign_in", "site": "site", "status": "status",
+    "system": "system", "token": "token", "trace": "trace", "trunk": "trunk", "voicemail": "voicemail", "wan": "wan", "web": "web",
 }  # fmt: skip
 """Each command and the file it is in, under its own name with _ for -."""
 

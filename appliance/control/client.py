@@ -15,6 +15,7 @@ from typing import Any
 
 from appliance.control import protocol
 from appliance.control.drill_shapes import DrillCheck, DrillResult, DrillShape
+from appliance.control.firewall_shapes import BanShape, BansResult, FirewallResult, UnbanResult
 from appliance.control.machine_shapes import (
     AlertsResult,
     AlertsTestResult,
@@ -83,6 +84,8 @@ __all__ = [
     "AlertsResult",
     "AlertsTestResult",
     "AsyncClient",
+    "BanShape",
+    "BansResult",
     "CallShape",
     "CallsResult",
     "CellularShape",
@@ -97,6 +100,7 @@ __all__ = [
     "EmergencyTestResult",
     "EnrolResult",
     "FindingShape",
+    "FirewallResult",
     "GreetingResult",
     "HangupResult",
     "HealthResult",
@@ -137,6 +141,7 @@ __all__ = [
     "TraceResult",
     "TransferResult",
     "TrunkShape",
+    "UnbanResult",
     "VoicemailCountsResult",
     "VoicemailListResult",
     "WanResult",

@@ -359,6 +359,25 @@ class PhoneSyncParams(Params):
     """False: they are told in the background, and nobody says who took it."""
 
 
+class FirewallBanParams(Params):
+    address: str = Field(min_length=1, max_length=60)
+    minutes: int = Field(default=0, ge=0, le=10080)
+    """0: as the settings say."""
+    by: str = Field(default="", max_length=80)
+
+
+class FirewallUnbanParams(Params):
+    address: str = Field(min_length=1, max_length=60)
+    by: str = Field(default="", max_length=80)
+
+
+class FirewallSeenParams(Params):
+    address: str = Field(min_length=1, max_length=60)
+    """Who is at the web pages."""
+    signed_in: bool
+    """False: a sign-in was refused."""
+
+
 class DrillParams(Params):
     seconds: int = Field(default=30, ge=10, le=300)
     """How long the internet is cut."""
@@ -410,6 +429,11 @@ METHODS = _table(
     Method("drill.start", DrillParams, timeout_s=30.0),
     Method("drill.end", DrillEndParams),
     Method("modem.sms", ModemSmsParams),
+    Method("firewall"),
+    Method("firewall.bans"),
+    Method("firewall.ban", FirewallBanParams),
+    Method("firewall.unban", FirewallUnbanParams),
+    Method("firewall.seen", FirewallSeenParams),
     Method("phones.first", PhoneAskParams),
     Method("phones.settings", PhoneSettingsParams),
     Method("phones.list"),

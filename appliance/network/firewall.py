@@ -144,9 +144,15 @@ def inside(text: str, networks: Iterable[Network]) -> bool:
 def merged(texts: Iterable[str]) -> tuple[str, ...]:
     """The same addresses and networks, each once and none within another; single addresses without a prefix. Raises ValueError."""
     networks = [ip_network(text, strict=False) for text in texts]
-    four = collapse_addresses(n for n in networks if isinstance(n, IPv4Network))
-    six = collapse_addresses(n for n in networks if isinstance(n, IPv6Network))
-    return tuple(str(n.network_address) if n.prefixlen == n.max_prefixlen else str(n) for n in (*four, *six))
+    found: list[Network] = [*collapse_addresses(n for n in networks if isinstance(n, IPv4Network))]
+    found += collapse_addresses(n for n in networks if isinstance(n, IPv6Network))
+    return tuple(str(n.network_address) if n.prefixlen == n.max_prefixlen else str(n) for n in found)
+
+
+def distinct(texts: Iterable[str]) -> tuple[str, ...]:
+    """The same addresses and networks as people wrote them, each once and in order; single addresses without a prefix. Raises ValueError."""
+    found = sorted({ip_network(text, strict=False) for text in texts}, key=lambda n: (n.version, n.network_address.packed, n.prefixlen))
+    return tuple(str(n.network_address) if n.prefixlen == n.max_prefixlen else str(n) for n in found)
 
 
 def _near(leg: Leg) -> tuple[str, ...]:
@@ -206,7 +212,7 @@ def _outside(plan: Plan, mark: str) -> Iterable[tuple[list[dict[str, Any]], str]
     for each in plan.guarded:
         for source in _sources(each.near):
             yield [_match({"meta": {"key": "iifname"}}, each.interface), source, accept], ""
-    for source in _sources(plan.safe):
+    for source in _sources(merged(plan.safe)):
         yield [source, accept], ""
     for source in _sources(merged((*plan.trunks, *plan.phones))):
         yield [_sip(plan), source, accept], ""
@@ -293,10 +299,10 @@ def _element(verb: str, key: str, held: Any) -> dict[str, Any]:
     return {verb: {"element": {"family": FAMILY, "table": TABLE, "name": BAN_SETS[ip_address(key).version], "elem": [held]}}}
 
 
-def read(listing: Mapping[str, Any]) -> Loaded:
-    """What `nft -j list table inet holdfast` says. What makes no sense is left out."""
+def read(listed: Iterable[Mapping[str, Any]]) -> Loaded:
+    """What `nft -j list table inet holdfast` says, its objects; none: there is no such table."""
     digest, banned, counts = "", [], {"banned": 0, "closed": 0}
-    for item in listing.get("nftables", ()):
+    for item in listed:
         if (rule := item.get("rule")) is not None:
             digest = rule.get("comment") or digest
         elif (counter := item.get("counter")) is not None:

@@ -26,6 +26,8 @@ CHALLENGE_COST, WRONG_COST, SUCCESS_CREDIT = 1.0, 5.0, 10.0
 SOURCES = 4096
 KNOWS_SHA256 = re.compile(r"pjsip|pjsua|linphone|zoiper|yealink|snom|grandstream grp|poly", re.IGNORECASE)
 """User-Agents that take two challenges as RFC 8760 has them. Others give up at an algorithm they do not know, even beside MD5 (seen with baresip 1.0)."""
+SCANNERS = re.compile(r"friendly-scanner|friendly-request|sipvicious|sipcli|sundayddr|sip-?scan|pplsip|vaxsipuseragent|sipptk", re.IGNORECASE)
+"""User-Agents of programs that look for boxes to abuse, as far as they say who they are."""
 ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, REFER, SUBSCRIBE, NOTIFY, MESSAGE, UPDATE, PRACK"
 
 
@@ -153,6 +155,7 @@ class Admission:
             return self._invite(request, now)
         if request.method == "OPTIONS":
             self._cost(request.source.ip, CHALLENGE_COST, now)
+            self._note_scanner(request, now)
             return Reply(200, "", (("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "replaces, timer, 100rel")))
         if request.method == "MESSAGE" and self._asks_for_help(request):
             return self._no_text(request, now)
@@ -273,6 +276,13 @@ class Admission:
         self._cost(request.source.ip, WRONG_COST if wrong else CHALLENGE_COST, now)
         if wrong:
             self._refused(Refused(request.method, reason.value, username or request.from_user, request.source, request.user_agent, now, code))
+        else:
+            self._note_scanner(request, now)
+
+    def _note_scanner(self, request: Request, now: float) -> None:
+        """It is answered as anybody is; the firewall hears of it."""
+        if SCANNERS.search(request.user_agent):
+            self._refused(Refused(request.method, "scanner", request.from_user, request.source, request.user_agent, now, 0))
 
     def _cost(self, ip: str, points: float, now: float) -> None:
         score = self._scores.get(ip)

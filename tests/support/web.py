@@ -27,6 +27,7 @@ from appliance.site.editing import Editor
 from appliance.site.store import SiteStore
 from appliance.site.vault import Vault
 from tests.support.box import ROOT, Box
+from tests.support.net import Namespace
 from tests.support.proc import Program
 from tests.support.sites import Document, make_site
 
@@ -153,16 +154,20 @@ class Answer:
 
 
 class Visitor:
-    """A small HTTP client with cookies, for what a browser would not do. `source`: the loopback address it comes from."""
+    """A small HTTP client with cookies, for what a browser would not do. `source`: the address it comes from, of this machine or in `ns`.
 
-    def __init__(self, web: Web, source: str = "127.0.0.1") -> None:
-        self.web, self.source = web, source
+    `to`: the address and port of what it visits, where that is no `web`.
+    """
+
+    def __init__(self, web: Web | None, source: str = "127.0.0.1", *, to: tuple[str, int] = ("127.0.0.1", 0), ns: Namespace | None = None) -> None:
+        self.web, self.source, self.ns = web, source, ns
+        self.to = to if web is None else ("127.0.0.1", web.port)
         self.cookies: dict[str, str] = {}
 
     def ask(self, method: str, path: str, form: Mapping[str, Any] | None = None, **headers: str) -> Answer:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = http.client.HTTPSConnection("127.0.0.1", self.web.port, timeout=20.0, context=context, source_address=(self.source, 0))
+        connection = http.client.HTTPSConnection(*self.to, timeout=20.0, context=context, source_address=(self.source, 0))
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         body = None
@@ -170,6 +175,8 @@ class Visitor:
             body = urlencode(form, doseq=True)
             sent["Content-Type"] = "application/x-www-form-urlencoded"
         with contextlib.closing(connection):
+            with self.ns.entered() if self.ns else contextlib.nullcontext():
+                connection.connect()
             connection.request(method, path, body, sent)
             answer = Answer(connection.getresponse())
         for cookie in answer.cookies:

@@ -22,7 +22,7 @@ MEDIA = "application/problem+json"
 _STATUS = {
     "nothing-to-commit": 409, "nothing-to-confirm": 409, "pending": 409, "busy": 409, "minutes": 422, "situation": 422, "vault": 422, "worker": 503,
     "not-found": 404, "emergency-number": 422, "number": 422, "page": 422, "text": 422, "protocol": 422,
-    "state": 503, "voicemail-disk": 503, "timeout": 503, "closed": 503,
+    "address": 422, "nft": 503, "netd-away": 503, "state": 503, "voicemail-disk": 503, "timeout": 503, "closed": 503,
 }  # fmt: skip
 """Code of an error -> status, where its kind alone does not say it."""
 _HINTS = {

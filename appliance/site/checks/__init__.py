@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from appliance.site.checks.alerts import alerts
 from appliance.site.checks.extensions import UNIVERSAL, extensions
+from appliance.site.checks.firewall import firewall
 from appliance.site.checks.flows import flows, schedules
 from appliance.site.checks.lines import lines, secrets
 from appliance.site.checks.people import devices, groups, mailboxes, users
@@ -15,4 +16,4 @@ from appliance.site.checks.site import site_itself
 
 __all__ = ["CHECKS", "UNIVERSAL", "secrets"]
 
-CHECKS = (site_itself, extensions, users, devices, groups, mailboxes, lines, flows, schedules, places, alerts)
+CHECKS = (site_itself, extensions, users, devices, groups, mailboxes, lines, flows, schedules, places, alerts, firewall)

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from appliance.site.model.access import Administrator
 from appliance.site.model.alerts import Alerts
 from appliance.site.model.base import E164, Host, Id, Name, Part, Port, Text
+from appliance.site.model.firewall import Firewall
 from appliance.site.model.flows import Audio, Flow, Schedule, Step
 from appliance.site.model.lines import Number, OutboundRoute, Trunk
 from appliance.site.model.modem import Modem
@@ -81,6 +82,7 @@ class Site(Part):
     outbound: OutboundRoute = OutboundRoute()
     modem: Modem = Modem()
     wan: Wan = Wan()
+    firewall: Firewall = Firewall()
     flows: Annotated[dict[Id, Flow], AfterValidator(_with_house)] = Field(default_factory=dict, validate_default=True)
     """House dialling is added where it is missing (row E6)."""
     schedules: dict[Id, Schedule] = Field(default_factory=dict)

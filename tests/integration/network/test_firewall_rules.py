@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import select
 import socket
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,10 +12,10 @@ import pytest
 from appliance.network import firewall
 from appliance.network.firewall import Guarded, Plan
 from tests.support.net import Namespace, SiteNet, privileged, site_net
+from tests.support.strangers import SILENT_S, datagrams, pings, scan
 
 pytestmark = pytest.mark.skipif(bool(privileged()), reason=privileged())
 SERVED = (22, 80, 443, 5060, 5061, 8080)
-SILENT_S = 0.3
 RTP = 20100
 V6_BOX, V6_OUT, V6_OTHER = "2001:db8:1::2", "2001:db8:1::1", "2001:db8:1::ffff"
 
@@ -43,7 +41,7 @@ def nft(net: SiteNet, commands: Iterable[Any]) -> None:
 
 
 def loaded(net: SiteNet) -> firewall.Loaded:
-    return firewall.read(json.loads(net.box.run("nft", "-j", "list", "table", "inet", "holdfast")))
+    return firewall.read(json.loads(net.box.run("nft", "-j", "list", "table", "inet", "holdfast"))["nftables"])
 
 
 def plan(net: SiteNet, **given: Any) -> Plan:
@@ -99,45 +97,13 @@ def opens(ns: Namespace, to: str, port: int, source: str = "") -> bool:
     return True
 
 
-def scan(ns: Namespace, to: str) -> set[int]:
-    """Of SERVED those that a stranger can connect to; all are tried at once."""
-    with ns.entered():
-        tried = {port: socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) for port in SERVED}
-    for port, sock in tried.items():
-        sock.connect_ex((to, port))
-    until, found = time.monotonic() + SILENT_S, set[int]()
-    while len(found) < len(tried) and (left := until - time.monotonic()) > 0:
-        _, ready, _ = select.select([], [sock for port, sock in tried.items() if port not in found], [], left)
-        found |= {port for port, sock in tried.items() if sock in ready and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0}
-    for sock in tried.values():
-        sock.close()
-    return found
-
-
-def pings(ns: Namespace, to: str) -> bool:
-    with ns.entered(), socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
-        sock.settimeout(SILENT_S)
-        sock.sendto(bytes((8, 0, 0xF7, 0xFF, 0, 0, 0, 0)), (to, 0))  # an empty echo request with its checksum
-        try:
-            return sock.recv(100)[20] == 0
-        except TimeoutError:
-            return False
-
-
-def datagrams(ns: Namespace) -> socket.socket:
-    with ns.entered():
-        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.settimeout(SILENT_S)
-    return made
-
-
 def test_a_stranger_finds_nothing_open_and_the_lan_everything(net: SiteNet, served: Served) -> None:
     assert net.carrier is not None and net.carrier2 is not None
-    assert scan(net.carrier2, net.box_wan) == set(SERVED), "without the rules all of it is open"
+    assert scan(net.carrier2, net.box_wan, SERVED) == set(SERVED), "without the rules all of it is open"
     nft(net, firewall.commands(plan(net)))
-    assert scan(net.carrier2, net.box_wan) == set()
-    assert scan(net.phones[0], net.box_lan) == set(SERVED)
-    assert scan(net.carrier, net.box_wan) == {5060, 5061}, "a carrier gets to SIP and to nothing else"
+    assert scan(net.carrier2, net.box_wan, SERVED) == set()
+    assert scan(net.phones[0], net.box_lan, SERVED) == set(SERVED)
+    assert scan(net.carrier, net.box_wan, SERVED) == {5060, 5061}, "a carrier gets to SIP and to nothing else"
     with datagrams(net.carrier2) as stranger, datagrams(net.carrier) as carrier:
         assert not served.hears(stranger, 5060, net.box_wan) and served.hears(carrier, 5060, net.box_wan)
         assert served.hears(stranger, RTP, net.box_wan), "sound comes from anywhere"
@@ -149,19 +115,19 @@ def test_a_stranger_finds_nothing_open_and_the_lan_everything(net: SiteNet, serv
 def test_safe_networks_and_registered_phones(net: SiteNet, served: Served) -> None:
     assert net.carrier2 is not None
     nft(net, firewall.commands(plan(net, phones=(net.carrier2_ip,))))
-    assert scan(net.carrier2, net.box_wan) == {5060, 5061}
+    assert scan(net.carrier2, net.box_wan, SERVED) == {5060, 5061}
     nft(net, firewall.commands(plan(net, safe=("198.51.100.16/28",))))
-    assert scan(net.carrier2, net.box_wan) == set(SERVED)
+    assert scan(net.carrier2, net.box_wan, SERVED) == set(SERVED)
     nft(net, firewall.commands(plan(net, sip_open=True)))
-    assert scan(net.carrier2, net.box_wan) == {5060, 5061}
+    assert scan(net.carrier2, net.box_wan, SERVED) == {5060, 5061}
 
 
 def test_the_lan_on_the_same_leg_stays_open(net: SiteNet, served: Served) -> None:
     """As seen from the phone's side the one interface is both."""
     nft(net, firewall.commands(plan(net, guarded=(Guarded("lan", ("10.0.0.0/8",)),))))
-    assert scan(net.phones[0], net.box_lan) == set(SERVED)
+    assert scan(net.phones[0], net.box_lan, SERVED) == set(SERVED)
     nft(net, firewall.ban("10.77.0.11", "scanner", 60))
-    assert scan(net.phones[0], net.box_lan) == set(SERVED), "even a ban that should not be cuts off nobody on the LAN"
+    assert scan(net.phones[0], net.box_lan, SERVED) == set(SERVED), "even a ban that should not be cuts off nobody on the LAN"
 
 
 def test_a_ban_cuts_what_they_began_and_nothing_of_ours(net: SiteNet, served: Served) -> None:

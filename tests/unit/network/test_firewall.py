@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from appliance.network import firewall
-from appliance.network.firewall import Banned, Guarded, Leg, Plan, Role, guard, key_of, merged, on_link
+from appliance.network.firewall import Banned, Guarded, Leg, Plan, Role, distinct, guard, key_of, merged, on_link
 
 LAN = Leg("lan", ("10.77.0.1/24",), False)
 PUBLIC = Leg("wan", ("203.0.113.2/24",), True)
@@ -61,6 +61,10 @@ def test_networks_on_the_wires() -> None:
 
 def test_addresses_are_merged() -> None:
     assert merged(["10.0.0.7/8", "10.1.2.3", "192.0.2.1/32", "2001:db8::1", "192.0.2.1"]) == ("10.0.0.0/8", "192.0.2.1", "2001:db8::1")
+
+
+def test_addresses_are_listed_as_they_are() -> None:
+    assert distinct(["192.0.2.2", "192.0.2.3/32", "192.0.2.2", "2001:db8::1", "192.0.2.0/31"]) == ("192.0.2.0/31", "192.0.2.2", "192.0.2.3", "2001:db8::1")
 
 
 def plan(**given: Any) -> Plan:
@@ -145,6 +149,6 @@ def test_what_the_kernel_says_is_read() -> None:
             {"rule": {"chain": "outside", "comment": "abc", "expr": []}},
         ]
     }
-    found = firewall.read(listing)
+    found = firewall.read(listing["nftables"])
     assert found == firewall.Loaded("abc", (Banned("192.0.2.66", "scanner", 3600, 3599),), 7, 3)
-    assert firewall.read({}) == firewall.Loaded()
+    assert firewall.read([]) == firewall.Loaded()

@@ -12,6 +12,7 @@ from webui.api.v1 import (
     commits,
     desk_phones,
     document,
+    firewall,
     library,
     logs,
     modem,
@@ -28,8 +29,8 @@ from webui.api.v1.caller import Gate
 from webui.api.v1.operation import ROOT, add_routes
 from webui.place import place
 
-PARTS = (document, library, commits, state, alerts, modem, wan, desk_phones, system, logs, proof, voicemail, secrets, tokens, simulate, certificate, backup,
-         about)
+PARTS = (document, library, commits, state, alerts, modem, wan, firewall, desk_phones, system, logs, proof, voicemail, secrets, tokens, simulate, certificate,
+         backup, about)  # fmt: skip
 
 
 def set_up(app: Flask) -> None:

@@ -12,13 +12,14 @@ NAMES = {
     "data-folder": _l("Data folder"), "disk": _l("Disk"), "clock": _l("Clock"), "memory": _l("Memory"), "swap": _l("Swap space"), "processor": _l("Processor"),
     "load": _l("Load"), "temperature": _l("Temperature"), "power": _l("Power supply"), "speed": _l("Speed of the processor"),
     "handles": _l("Open files and connections"), "certificate-web": _l("Certificate of these pages"), "certificate-sip": _l("Certificate of SIP over TLS"),
+    "firewall": _l("Firewall"),
 }  # fmt: skip
 """Checks by their names in the engine."""
 CURES = {
     "disk": ("flows.mailboxes", _l("Open voicemail")), "memory": ("diag.system", _l("See processes")), "swap": ("diag.system", _l("See processes")),
     "processor": ("diag.system", _l("See processes")), "load": ("diag.system", _l("See processes")), "handles": ("diag.system", _l("Open System")),
     "data-folder": ("settings.backup", _l("Make a backup")), "certificate-web": ("settings.certificate", _l("Replace it")),
-    "certificate-sip": ("settings.certificate", _l("Replace it")),
+    "certificate-sip": ("settings.certificate", _l("Replace it")), "firewall": ("lines.firewall", _l("Open Firewall")),
 }  # fmt: skip
 """Where each is cured, where a page can."""
 
