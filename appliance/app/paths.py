@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from appliance.calls.emergency_dial import emergency_paths
 from appliance.control import wan_shapes as shapes
 from appliance.emergency.recognise import SOS, EmergencyService
+from appliance.network.links import Over
 from appliance.network.survivability import DOWN, Internet, Line, ModemFacts, Standing, Way, outside, survey
+from appliance.network.wan_state import State
 from appliance.types import MODEM, TrunkId
 
 if TYPE_CHECKING:
@@ -42,6 +44,12 @@ class PathService:
 
     def has_modem(self) -> bool:
         return self.modem() is not None
+
+    def lost(self, trunk: TrunkId) -> bool:
+        """Whether it needs the internet, and that is down beyond doubt."""
+        internet, address = self._box.wan.internet(), self._box.trunks.addresses().get(trunk, "")
+        down = internet.state is State.DOWN and not internet.returning
+        return down and bool(address) and self._box.wan.reach(address).over is Over.INTERNET
 
     # ---- for people ----------------------------------------------------------------------------------------------
 

@@ -205,7 +205,6 @@ class WanService:
         wan = self.wan
         return Internet(wan.state, self._network is None or wan.way is not None, returning=wan.trusted_in_s is not None)
 
-    def reach(self, address: str) -> Reach:
     def outside(self) -> list[tuple[str, int, str]]:
         """Who outside can be asked over one way out or another: address, port, and how ("dns", "udp", "tcp" or "tls")."""
         network, names = self._network, self._box.names
@@ -215,6 +214,7 @@ class WanService:
         found += [(c.ip, c.port, c.transport.value) for c in self._box.trunks.carriers() if c.asked]
         return [each for each in found if network is None or not network.is_near(each[0])]
 
+    def reach(self, address: str) -> Reach:
         return self._network.reach(address) if self._network is not None else Reach(Over.INTERNET)
 
     # ---- what is told --------------------------------------------------------------------------------------------

@@ -35,9 +35,9 @@ from appliance.app.sound import text as sound_text
 from appliance.app.texts import serve_texts
 from appliance.app.tracing import Sessions, follow
 from appliance.app.trunks import TrunkService
+from appliance.app.uplinks import UplinkService
 from appliance.app.voice import Voice
 from appliance.app.wan import WanService
-from appliance.app.uplinks import UplinkService
 from appliance.calls.cdr import CallRecord as Cdr
 from appliance.calls.context import CallContext
 from appliance.calls.emergency_context import EmergencyContext
@@ -46,6 +46,7 @@ from appliance.calls.modem_line import ModemLine
 from appliance.calls.plain import PlainPrograms
 from appliance.calls.program import Programs
 from appliance.calls.router import Router
+from appliance.calls.stranded import Stranded
 from appliance.control.protocol import METHODS
 from appliance.control.server import Server
 from appliance.emergency.journal import Journal
@@ -162,13 +163,6 @@ class Box:
         self.names = NameCache(settings.data / "state" / "names.json", time.monotonic)
         self.trunks = TrunkService(self.endpoint, self.names, self.bus.publish, self._hosts_changed)
         await self.endpoint.start()
-        for name, there in self.endpoint.features.items():
-            if not there:
-                self.alarm(f"feature-{name}", f"This build of the SIP library has no {name}", "rebuild it with `make clean run`")
-        await self.trunks.start()
-        self.trunks.apply(self.snapshot, settings.bind)
-        self.wan = WanService(self)
-        self.context = self._context()
         if self.endpoint.left_out:
             named = ", ".join(str(address) for address in self.endpoint.left_out)
             self.alarm(
@@ -176,14 +170,21 @@ class Box:
                 f"SIP is not served on {named}: there are too many addresses",
                 "leave addresses that no phone and no carrier uses out of HOLDFAST_BIND",
             )
+        for name, there in self.endpoint.features.items():
+            if not there:
+                self.alarm(f"feature-{name}", f"This build of the SIP library has no {name}", "rebuild it with `make clean run`")
+        await self.trunks.start()
+        self.trunks.apply(self.snapshot, settings.bind)
+        self.uplinks = UplinkService(self)
+        self.wan = WanService(self)
+        self.context = self._context()
         if self.cellular.driver is not None:
             ModemLine(self.cellular.driver, self.endpoint.lines, lambda: self.snapshot, self._urgent)
-        self.listening = Listening(self.context.live, self.endpoint.all_stats)
+        self.listening = Listening(self.context.live, self.endpoint.all_stats, Stranded(self.context.live, self.paths.lost))
         self.router = Router(self.context, self._emergency_context())
         self._spawn(self.router.run(), "router")
         self._spawn(self.listening.run(), "listening")
         self._spawn(self._every_second(), "seconds")
-        self.uplinks = UplinkService(self)
         self._spawn(self.activation.watch(), "site")
         self._spawn(self._show_messages(), "voicemail")
         self._spawn(self.alerts.run(), "alerts")
@@ -194,10 +195,11 @@ class Box:
         self.wan.start()
         self._spawn(self.wan.run(), "wan")
         self._spawn(self.wan.ask(), "wan questions")
-        self.firewall.start()
-        self._spawn(self.firewall.run(), "firewall")
         await self.drills.load()
         self._spawn(self.drills.run(), "drills")
+        self._spawn(self.uplinks.run(), "uplinks")
+        self.firewall.start()
+        self._spawn(self.firewall.run(), "firewall")
         self._spawn(serve_texts(self.context, self.voice.flows), "texts")
         release = version("holdfast")
         self.server = Server(settings.control, release=release)
@@ -207,7 +209,6 @@ class Box:
         self.bus.subscribe(object, self._tell_clients, "control socket")
         self.bus.subscribe(VoicemailChanged, lambda news: self.mwi.update({news.mailbox: (news.new, news.old)}), "message lamps")
         await self.server.start()
-        self._spawn(self.uplinks.run(), "uplinks")
         self._spawn(follow(self), "trace")
         self.bus.publish(EngineStarted(time.time(), release, self.revision, self.endpoint.listening, settings.rescue, settings.crashes))
 

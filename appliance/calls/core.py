@@ -115,8 +115,8 @@ class CallCore(ABC):
         """Who talks now, the caller first; without counters."""
 
     @abstractmethod
-    def drop(self, reason: str) -> None:
-        """End it now, to make room for an emergency call."""
+    def drop(self, reason: str, cause: str = "dropped") -> None:
+        """End it now: to make room for an emergency call, or because nobody is there any more ("vanished")."""
 
     def let_go(self, device: DeviceId) -> None:  # noqa: B027 - most calls have nobody who only listens
         """The device is needed for an emergency: release it where it only listens."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from appliance.calls.live import LiveCalls
 from appliance.calls.quality import Quality, Side, got_lost, judge
+from appliance.calls.stranded import Stranded
 from appliance.sip.api import MediaStats
 from appliance.types import LegId, SessionId
 
@@ -52,8 +53,8 @@ class _Track:
 class Listening:
     """`look`: the counters of all answered legs. Everything is on the loop; a look costs the SIP thread one command."""
 
-    def __init__(self, live: LiveCalls, look: Look) -> None:
-        self._live, self._look = live, look
+    def __init__(self, live: LiveCalls, look: Look, stranded: Stranded | None = None) -> None:
+        self._live, self._look, self._stranded = live, look, stranded
         self._tracks: OrderedDict[SessionId, _Track] = OrderedDict()
 
     async def run(self) -> None:
@@ -62,7 +63,10 @@ class Listening:
             await asyncio.sleep(LOOK_S)
             try:
                 if len(self._live):
-                    self.take(await self._look())
+                    counters = await self._look()
+                    self.take(counters)
+                    if self._stranded is not None:
+                        self._stranded.take(counters, asyncio.get_running_loop().time())
             except Exception:
                 log.exception("the sound of the calls could not be looked at")
 

@@ -114,9 +114,10 @@ class Session(CallCore):
             for side, party in known
         )
 
-    def drop(self, reason: str) -> None:
+    def drop(self, reason: str, cause: str = "dropped") -> None:
         self._release_all(503, reason, (("Reason", f'SIP;cause=503;text="{reason}"'),))
-        self._finish("box", 503, reason, "dropped")
+        self._notes.append(reason)
+        self._finish("box", 503, reason, cause)
         self._nudge()
 
     # ---- start and end ----
@@ -446,6 +447,10 @@ class Session(CallCore):
         if self.answered is None:
             self._finish(by, news.code if news.code >= 300 else GONE.code, news.reason, "cancelled" if news.cause == "normal" else news.cause)
         else:
+            if news.cause == "vanished":
+                # A display says why the line went quiet: Q.850 "network out of order" or "destination out of order".
+                what = 'cause=38;text="The network on the other side is gone"' if party.trunk is not None else 'cause=27;text="The other phone is gone"'
+                self._release_all(headers=(("Reason", f"Q.850;{what}"),))
             self._finish(by, news.code, news.reason, news.cause)
 
     def _sync_hold(self) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.bench.common import Options, rounded
 
-NAMES = ("start", "idle", "registration", "calls", "media", "memory", "avalanche", "commit", "soak")
+NAMES = ("start", "idle", "registration", "calls", "media", "memory", "avalanche", "commit", "outage", "soak")
 ROOT = Path(__file__).resolve().parents[2]
 
 
