@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from appliance.app.cellular import CellularService, cellular_methods
+from appliance.app.cellular import CellularService, SimPin, cellular_methods
 from appliance.cellular.modem import Timing
 from appliance.cli.main import main
 from appliance.control.protocol import METHODS
 from appliance.control.server import Server
 from appliance.events.cellular import ModemStateChanged
 from appliance.site.tokens import Tokens
+from appliance.site.vault import Vault
 from tests.support.modem import SimModem, sim_modem
 from tests.support.proc import wait_until
 from webui.app import create_app
@@ -30,7 +31,8 @@ FAST = Timing(0.15, probes=3, command_s=0.3, poll_s=0.1, searching_poll_s=0.05, 
 class Engine:
     """What of the engine is about the modem, on a loop of its own."""
 
-    def __init__(self, folder: Path, *ports: Path) -> None:
+    def __init__(self, folder: Path, *ports: Path, pin: str = "") -> None:
+        self.pin = pin
         self.folder, self.path = folder, folder / "control.sock"
         self.alarms: dict[str, tuple[str, str]] = {}
         self.told = 0
@@ -43,7 +45,9 @@ class Engine:
 
     async def _run(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        self.service = CellularService(self._ports, self._alarm, self.events.append, FAST)
+        self.service = CellularService(
+            self._ports, self._alarm, self.events.append, SimPin(self.folder / "sim-pin", lambda: self.pin, Vault(self.folder)), FAST
+        )
         running = asyncio.create_task(self.service.run())
         server = Server(self.path, release="9.9")
         for name, handler in cellular_methods(self.service).items():
@@ -111,7 +115,7 @@ def test_the_command_shows_the_modem_and_sends_a_text(engine: Engine, sim: SimMo
 
 
 def test_the_api_shows_the_modem_and_sends_a_text(engine: Engine, sim: SimModem) -> None:
-    status, found = engine.api("GET", "/modem")
+    status, found = engine.api("GET", "/modem/status")
     assert (status, found["state"], found["imei"], found["trouble"]) == (200, "ready", "867584030000011", "")
     status, made = engine.api("POST", "/modem/texts", {"to": "+12025550177", "text": "över"})
     assert (status, made["to"], made["parts"]) == (202, "+12025550177", 1)
@@ -158,3 +162,38 @@ def test_a_box_without_a_modem(tmp_path: Path) -> None:
         assert engine.api("POST", "/modem/texts", {"to": "5550100", "text": "x"})[0] == 409
     finally:
         engine.close()
+
+
+def test_a_wrong_pin_is_entered_once_over_restarts_as_well_and_the_right_one_opens_the_card(tmp_path: Path) -> None:
+    Vault(tmp_path).put({"modem.sim.pin": "1234"})
+    with sim_modem(tmp_path, sim="SIM PIN", pin="4711") as sim:
+        for _ in range(2):
+            engine = Engine(tmp_path, sim.at, pin="1234")
+            try:
+                engine.state("pin-needed")
+                wait_until(lambda: sim.wrong, 5.0, "the PIN entered")
+                sim.asked.clear()
+                wait_until(lambda: sim.asked.count("AT+CPIN?") > 2, 5.0, "the card looked at again")
+                assert sim.wrong == 1
+            finally:
+                engine.close()
+        assert "1234" not in (tmp_path / "sim-pin").read_text()
+        engine = Engine(tmp_path, sim.at, pin="4711")
+        try:
+            engine.state("ready")
+            wait_until(lambda: not (tmp_path / "sim-pin").exists(), 5.0, "the note gone")
+            assert sim.wrong == 1
+            assert engine.alarms == {}
+        finally:
+            engine.close()
+
+
+def test_a_locked_card_is_never_given_a_pin(tmp_path: Path) -> None:
+    with sim_modem(tmp_path, sim="SIM PUK", pin="4711") as sim:
+        engine = Engine(tmp_path, sim.at, pin="4711")
+        try:
+            wait_until(lambda: "modem" in engine.alarms, 8.0)
+            assert "PUK" in engine.alarms["modem"][0]
+            assert not any(asked.startswith("AT+CPIN=") for asked in sim.asked)
+        finally:
+            engine.close()

@@ -170,6 +170,7 @@ def test_the_secrets_a_site_can_have_and_those_it_needs() -> None:
         "users.dana.password",
         "alerts.mail.password",
         "alerts.webhook.secret",
+        "modem.sim.pin",
     )
     assert needed(site()) == {"devices.dana-desk.secret", "devices.dana-soft.secret", "devices.door.secret", "trunks.acme.secret"}
 

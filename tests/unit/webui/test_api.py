@@ -197,7 +197,7 @@ def test_secrets_are_only_written() -> None:
     assert "(row " not in text, "our own inventory is nobody's business"
     schemas = described()["components"]["schemas"]
     names = {"devices": "Device", "trunks": "Trunk", "mailboxes": "Mailbox", "users": "User", "administrators": "Administrator"}
-    parts = {"mail": "AlertMail", "webhook": "AlertWebhook"}
+    parts = {"mail": "AlertMail", "webhook": "AlertWebhook", "sim": "Sim"}
     assert set(names) == {slot.kind for slot in SLOTS if not slot.only}
     for slot in SLOTS:
         assert schemas[parts[slot.only] if slot.only else names[slot.kind]]["properties"][slot.field]["writeOnly"], slot

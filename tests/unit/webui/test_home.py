@@ -91,10 +91,10 @@ def test_one_sentence_says_how_the_box_is_the_worst_first(told, kind, words):
 
 def test_ways_out_stand_in_the_order_calls_take_them():
     told = state(trunks=[trunk("acme", calls=2), trunk("north", "down", reason="503 Busy"), trunk("west", "disabled")])
-    assert [(way.key, way.kind, way.word, way.look) for way in ways_out(told)] == [
-        ("north", "bad", "Down", "cut"),
-        ("acme", "ok", "In use, 2 calls", "live"),
-        ("west", "off", "Switched off", ""),
+    assert [(way.href, way.kind, way.word, way.look) for way in ways_out(told)] == [
+        ("/lines/trunks/north", "bad", "Down", "cut"),
+        ("/lines/trunks/acme", "ok", "In use, 2 calls", "live"),
+        ("/lines/trunks/west", "off", "Switched off", ""),
     ]
     assert ways_out(told)[0].via == "503 Busy"
     assert address(told) == "192.168.20.2"
@@ -109,6 +109,19 @@ def test_what_works_is_explained_only_when_not_all_does():
     assert "Acme" in some["Calls from outside"][1]
     none = {service.name: service.kind for service in works(state(trunks=[trunk("acme", "down")]))}
     assert (none["Outside calls"], none["Calls from outside"], none["Calls to 911"]) == ("bad", "bad", "bad")
+
+
+def test_the_modem_is_the_last_way_out_and_what_it_saves_is_said():
+    modem = {"state": "ready", "fault": "", "operator": "Acme Mobile", "network": "4G", "signal_dbm": -71, "roaming": False, "calls": True}
+    told = state(trunks=[trunk("acme", "down")], cellular=modem)
+    last = ways_out(told)[-1]
+    assert (last.href, last.name, last.via, last.kind, last.word) == ("/lines/modem", "Mobile modem", "Acme Mobile 4G", "ok", "Ready")
+    assert headline(told)[1] == "Every line is down. Calls inside work, and 911 goes over the modem."
+    saved = {service.name: (service.kind, service.word) for service in works(told)}
+    assert saved["Calls to 911"] == ("warn", "Go over the modem")
+    assert saved["Outside calls"][0] == "bad", "it is for emergency calls alone"
+    assert "Mobile modem" in whole(told)
+    assert ways_out(state(trunks=[trunk("acme")], cellular=modem | {"state": "none"}))[-1].name == "Acme"
 
 
 def test_every_number_leads_to_what_makes_it():

@@ -66,6 +66,8 @@ def headline(state: State) -> tuple[str, str]:
     lines = _used(status["trunks"])
     down = [trunk for trunk in lines if trunk["state"] == "down"]
     if lines and len(down) == len(lines):
+        if _modem_calls(state):
+            return "bad", gettext("Every line is down. Calls inside work, and %(number)s goes over the modem.", number=number)
         return "bad", gettext("Calls inside work. Calls outside do not.")
     if not status["emergency"]["armed"]:
         return "warn", gettext("Calls inside work. %(number)s is not ready.", number=number)
@@ -144,24 +146,45 @@ def works(state: State) -> list[Service]:
     down = [trunk for trunk in lines if trunk["state"] == "down"]
     if not state.up or not down:
         return []
-    left = ", ".join(trunk["name"] for trunk in lines if trunk["state"] != "down")
+    up = [trunk["name"] for trunk in lines if trunk["state"] != "down"]
+    modem = _modem_calls(state)
+    left = ", ".join([*up, gettext("the mobile modem")] if modem and _for_outside() else up)
     number, armed = emergency_number(), state.status["emergency"]["armed"]
     rescue = state.status["mode"] == "rescue"
     return [
         Service(gettext("Calls inside"), "ok", gettext("Work"), gettext("Nothing.")),
         Service(
-            gettext("Outside calls"), *(("bad", gettext("Cut off")) if not left or rescue else ("warn", _lines(len(lines) - len(down)))),
+            gettext("Outside calls"), *(("bad", gettext("Cut off")) if not left or rescue else ("warn", _lines(len(up)) if up else gettext("One at a time"))),
             gettext("They leave over %(lines)s.", lines=left) if left and not rescue else gettext("Callers inside hear that there is no line."),
         ),
         Service(
-            gettext("Calls from outside"), *(("bad", gettext("Cut off")) if not left else ("warn", gettext("In part"))),
+            gettext("Calls from outside"), *(("bad", gettext("Cut off")) if not up else ("warn", gettext("In part"))),
             gettext("Nothing comes in over %(lines)s.", lines=", ".join(trunk["name"] for trunk in down)),
         ),
         Service(
-            gettext("Calls to %(number)s", number=number), *(("warn", gettext("Try every line")) if left and armed else ("bad", gettext("In danger"))),
-            gettext("Each line is tried in turn, also those that seem down. Have a mobile phone at hand."),
+            gettext("Calls to %(number)s", number=number),
+            *(
+                ("warn", gettext("Try every line")) if up and armed
+                else ("warn", gettext("Go over the modem")) if modem
+                else ("bad", gettext("In danger"))
+            ),
+            gettext("The modem does not tell where the caller is: whoever calls has to say it.") if modem and not up
+            else gettext("Each line is tried in turn, also those that seem down. Have a mobile phone at hand."),
         ),
     ]  # fmt: skip
+
+
+def _modem_calls(state: State) -> bool:
+    return bool(state.status.get("cellular", {}).get("calls"))
+
+
+def _for_outside() -> bool:
+    """Whether ordinary calls may take the modem, by what is in force."""
+    try:
+        site = place().site()
+    except HoldfastError:
+        return False
+    return site is not None and site.modem.enabled and site.modem.use == "emergency-and-outside"
 
 
 def address(state: State) -> str:
