@@ -289,6 +289,8 @@ class AlertService:
     def state(self, counts: Mapping[str, int]) -> shapes.AlertsResult:
         ways: list[shapes.AlertWayShape] = []
         for how, places in self._everybody().items():
+            if how == voicemail_mail.KIND and not places:
+                continue
             fault = self._ways[how].fault
             ways.append({"how": how, "places": places, "fault": fault.sentence if fault else "", "cure": fault.hint if fault else ""})
         return {"ways": ways, "waiting": counts["waiting"], "sent": counts["sent"], "given_up": counts["dead"]}

@@ -13,6 +13,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from appliance.app.rotation import Rotation
+from appliance.app.served import ServedNetworks
 from appliance.control import shapes
 from appliance.control.server import Peer
 from appliance.errors import NotFound, StateError
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SEEN_S = 10.0
+TWICE = "phone-twice"
 SYNC_AT_ONCE, SYNC_PAUSE_S = 20, 1.0
 """700 phones fetch in the course of a minute rather than all at once."""
 DIALLED_AT_ONCE = re.compile(r"[0-9]{2,15}")
@@ -40,6 +43,8 @@ REASONS: dict[Verdict, str] = {
     "disagrees": "the request does not come from the MAC address it names",
     "closed": "nobody has let this phone in: enrol it",
     "token": "the address of the settings is not this phone's",
+    "elsewhere": "it asks from a network where phones get no settings",
+    "twice": "two phones say they have this MAC address: it took its settings at another IP address while every phone was let in",
 }
 """What a person reads."""
 
@@ -59,9 +64,12 @@ class PhoneDesk:
         self._devices: dict[str, tuple[DeviceId, Device]] = {}
         self._tokens: dict[str, str] = {}
         self._digests: dict[str, str] = {}
+        self._macs: dict[DeviceId, str] = {}
+        self.rotation = Rotation(box, self)
+        self.networks = ServedNetworks(lambda: box.snapshot.site)
 
     async def start(self) -> None:
-        """Before the control socket opens."""
+        """Before the SIP side and the control socket open."""
         loop = asyncio.get_running_loop()
         try:
             key = await loop.run_in_executor(None, self._box.activation.place.vault.derive, "phones")
@@ -72,22 +80,32 @@ class PhoneDesk:
         if kept is not None:
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 self.phones.restore(kept)
-        await self.site_changed()
+        self.rotation.subscribe()
+        await asyncio.get_running_loop().run_in_executor(None, self._prepare)
+        await self.rotation.settle()
 
     async def run(self) -> None:
         """Keep what was seen; who was let in is kept at once."""
+        self.begin_sync(self.phones.stale(self._digests))
         while True:
             await asyncio.sleep(SEEN_S)
+            if not self.phones.open_until("", time.monotonic()):
+                self._box.alarm(TWICE, "")
             await self.keep()
 
     def tell(self, mac: str, reason: str = "") -> None:
         """Whoever shows the phones looks again."""
         self._box.bus.publish(PhoneAsked(time.time(), mac, reason))
 
-    async def changed(self) -> None:
-        """Something that must not be lost was decided."""
+    def dirty(self) -> None:
+        """Something is other than on the disk; it is kept soon."""
+        self._dirty = True
+
+    async def changed(self) -> bool:
+        """Something that must not be lost was decided; False: it is not on the disk."""
         self._dirty = True
         await self.keep()
+        return not self._dirty
 
     def behind(self, mac: str) -> bool:
         """Whether this phone was told something else than it would be now."""
@@ -118,13 +136,22 @@ class PhoneDesk:
     async def site_changed(self) -> None:
         """Another revision, or other secrets, are in force: phones whose settings are others now are told to fetch them."""
         await asyncio.get_running_loop().run_in_executor(None, self._prepare)
+        await self.rotation.settle()
         self.begin_sync(self.phones.stale(self._digests))
+
+    def told_anew(self, mac: str) -> None:
+        """The phone's settings are others now: it is told to fetch them."""
+        seen = self.phones.last(mac)
+        if seen is not None and (told := self._settings_of(mac, seen.model, "", 0)) is not None:
+            self._digests[mac] = _digest(told)
+            self.begin_sync([mac])
 
     def _prepare(self) -> None:
         """Everything a look-up needs, made once for a revision; 700 phones take too long for the loop."""
         snapshot = self._box.snapshot
         self._zone = posix_rule(snapshot.site.time_zone)
         self._devices = {_plain(device.mac): (DeviceId(key), device) for key, device in snapshot.site.devices.items() if device.mac}
+        self._macs = {key: mac for mac, (key, _) in self._devices.items()}
         self._tokens = {self.phones.token(mac): mac for mac in self._devices}
         told = {seen.mac: self._settings_of(seen.mac, seen.model, "", 0) for seen in self.phones.seen() if seen.told}
         self._digests = {mac: _digest(each) for mac, each in told.items() if each is not None}
@@ -134,6 +161,10 @@ class PhoneDesk:
     def device(self, mac: str) -> tuple[DeviceId, Device] | None:
         """The device with this MAC address, written in whatever way."""
         return self._devices.get(mac)
+
+    def mac_of(self, device: DeviceId) -> str:
+        """ "": it has none."""
+        return self._macs.get(device, "")
 
     def _settings_of(self, mac: str, model: str, local_ip: str, port: int) -> dict[str, Any] | None:
         """As `provisioning.phone.Phone`; None where the device has no password."""
@@ -145,6 +176,7 @@ class PhoneDesk:
         mailbox = snapshot.mailboxes.get(entry.owner) if entry.owner else None
         voicemail = snapshot.site.mailboxes[mailbox].extension if mailbox else None
         label = entry.extension or entry.sip_user
+        password = self.phones.offered(mac, entry.secret) or entry.secret
         return {
             "mac": mac,
             "model": model,
@@ -152,7 +184,7 @@ class PhoneDesk:
             "address": local_ip,
             "port": self._box.settings.sip_port,
             "expires_s": snapshot.site.sip.default_expires_seconds,
-            "lines": [{"user": entry.sip_user, "password": entry.secret, "display": entry.display_name, "label": label, "voicemail": voicemail or ""}],
+            "lines": [{"user": entry.sip_user, "password": password, "display": entry.display_name, "label": label, "voicemail": voicemail or ""}],
             "codecs": list(snapshot.site.sip.codecs),
             "emergency": sorted(n for n in snapshot.emergency_numbers | snapshot.test_numbers if DIALLED_AT_ONCE.fullmatch(n)),
             "zone": self._zone,
@@ -171,7 +203,7 @@ class PhoneDesk:
         found = self.device(ask.mac)
         entry = self._box.snapshot.devices.get(found[0]) if found else None
         enabled = entry is not None and entry.enabled
-        verdict: Verdict = "token" if token and mac is None else self.phones.judge(ask, entry is not None, enabled, time.monotonic())
+        verdict: Verdict = "token" if token and mac is None else self._judge(ask, entry is not None, enabled, await self.networks.served(ask.ip))
         told, family = None, ask.family
         if ask.mac:
             before, enrolled = self.phones.last(ask.mac), ask.mac in self.phones.enrolled
@@ -179,13 +211,13 @@ class PhoneDesk:
             self._dirty = True
             family = seen.family
             told = self._settings_of(ask.mac, seen.model, params["local_ip"], params["port"]) if verdict == "given" else None
+            if told is not None:
+                # The first file leads to the settings: what may follow must not fail because the window closes in between.
+                self.phones.let_in(ask, time.monotonic())
             if told is not None and token:
                 self._digests[ask.mac] = _digest(told)
                 self.phones.told(ask.mac, self._digests[ask.mac], time.time())
                 log.info("phone %s at %s took its settings (revision %d)", ask.mac, ask.ip, self._box.revision)
-            elif told is not None:
-                # The first file leads to the settings: what may follow must not fail because the window closes in between.
-                self.phones.enrolled.add(ask.mac)
             elif verdict != "given" and (before is None or before.verdict != verdict):
                 log.info("phone %s at %s gets nothing: %s", ask.mac, ask.ip, REASONS[verdict])
             if before is None or before.verdict != verdict or (told is not None and token):
@@ -193,6 +225,13 @@ class PhoneDesk:
             if not enrolled and ask.mac in self.phones.enrolled:
                 await self.changed()  # before the phone has its answer: it must not be locked out by a crash
         return {"phone": told, "family": family, "reason": REASONS[verdict]}
+
+    def _judge(self, ask: Ask, known: bool, enabled: bool, served: bool) -> Verdict:
+        verdict = self.phones.judge(ask, known, enabled, time.monotonic(), served)
+        if verdict == "twice":
+            hint = "unplug the one that is not the site's phone, then let the other one in by itself"
+            self._box.alarm(TWICE, f"Two phones say they have the MAC address {ask.mac}: the one at {ask.ip} gets no settings", hint)
+        return verdict
 
     # ---- make them fetch -----------------------------------------------------------------------------------------
 
@@ -259,6 +298,7 @@ def phone_methods(desk: PhoneDesk) -> Mapping[str, Callable[[dict[str, Any], Pee
         return await desk.ask(params, token=params["token"])
 
     async def listed(_: dict[str, Any], __: Peer) -> shapes.PhonesResult:
+        await desk.networks.look()
         now, clock = time.time(), time.monotonic()
         shown: list[shapes.DeskPhoneShape] = []
         for seen in phones.seen():
@@ -274,7 +314,7 @@ def phone_methods(desk: PhoneDesk) -> Mapping[str, Callable[[dict[str, Any], Pee
                 }
             )  # fmt: skip
         everybody = phones.open_until("", clock)
-        return {"phones": shown, "open_s": max(0.0, everybody - clock) if everybody else 0.0}
+        return {"phones": shown, "open_s": max(0.0, everybody - clock) if everybody else 0.0, "networks": list(desk.networks.now())}
 
     async def enrol(params: dict[str, Any], peer: Peer) -> shapes.EnrolResult:
         mac = _plain(params["mac"])

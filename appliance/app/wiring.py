@@ -162,6 +162,8 @@ class Box:
         self.journal.start()
         self.names = NameCache(settings.data / "state" / "names.json", time.monotonic)
         self.trunks = TrunkService(self.endpoint, self.names, self.bus.publish, self._hosts_changed)
+        self.admission.proved = lambda device: self.endpoint.to_loop(self.phones.rotation.proved, device)
+        await self.phones.start()
         await self.endpoint.start()
         if self.endpoint.left_out:
             named = ", ".join(str(address) for address in self.endpoint.left_out)
@@ -189,7 +191,6 @@ class Box:
         self._spawn(self._show_messages(), "voicemail")
         self._spawn(self.alerts.run(), "alerts")
         self._spawn(self.health.run(), "health")
-        await self.phones.start()
         self._spawn(self.phones.run(), "phones")
         self._spawn(self.cellular.run(), "modem")
         self.wan.start()

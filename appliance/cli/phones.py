@@ -21,6 +21,7 @@ def list_(client: Client, screen: Screen, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    screen.line(f"Phones get settings in {', '.join(found['networks']) or 'no network'}. `holdfast site set provisioning.networks` changes that.")
     if found["open_s"]:
         screen.line(f"Every phone of the site may take its settings for {duration(found['open_s'])}.")
     if not found["phones"]:

@@ -180,7 +180,10 @@ class ModemResult(CellularShape):
 
 
 class AlertWayShape(TypedDict):
-    """`how`: "mail", "webhook" or "voicemail" (by e-mail). `places`: addresses, or the webhook; empty: not set up. `fault` "": nothing is known to be wrong."""
+    """`how`: "mail", "webhook", or "voicemail" where somebody gets it by e-mail. `places`: addresses, or the webhook; empty: not set up.
+
+    `fault` "": nothing is known to be wrong.
+    """
 
     how: str
     places: list[str]

@@ -584,7 +584,7 @@ class DeskPhoneShape(TypedDict):
     firmware: str
     protocol: str
     device: str
-    verdict: Literal["given", "unknown", "off", "disagrees", "closed", "token"]
+    verdict: Literal["given", "unknown", "off", "disagrees", "closed", "token", "elsewhere", "twice"]
     reason: str
     asked: int
     seen_s: float
@@ -596,10 +596,11 @@ class DeskPhoneShape(TypedDict):
 
 
 class PhonesResult(TypedDict):
-    """The latest first. `open_s`: how long every phone of the site may still take its settings."""
+    """The latest first. `open_s`: how long every phone of the site may still take its settings. `networks`: where phones get any."""
 
     phones: list[DeskPhoneShape]
     open_s: float
+    networks: list[str]
 
 
 class EnrolResult(TypedDict):

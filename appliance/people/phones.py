@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +15,7 @@ MOST_STRANGERS = 500
 ENROL_S = 300.0
 """How long a phone may take its settings for the first time after somebody allowed it."""
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-Verdict = Literal["given", "unknown", "off", "disagrees", "closed", "token"]
+Verdict = Literal["given", "unknown", "off", "disagrees", "closed", "token", "elsewhere", "twice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,14 @@ class Seen:
     event: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A SIP password on its way to a phone. `before`: mark of the one whose place it takes; where that is another by now, the offer is over."""
+
+    nonce: str
+    before: str
+
+
 class Phones:
     """The desk phones' desk. `enrolled` phones may fetch again at any time; a phone that is not needs an open window."""
 
@@ -61,6 +70,11 @@ class Phones:
         self._windows: dict[str, float] = {}
         self._seen: OrderedDict[str, Seen] = OrderedDict()
         self.enrolled: set[str] = set()
+        self.due: set[str] = set()
+        """Phones whose password went out while they were let in: they get another one after they signed in with it."""
+        self.offers: dict[str, Offer] = {}
+        self._came_from: dict[str, str] = {}
+        """Where the phones are that took their settings while every phone was let in."""
 
     # ---- secrets made from the box's key ------------------------------------------------------------------------------
 
@@ -75,28 +89,63 @@ class Phones:
         """The password of a phone's own web page: different for each phone, the same each time (12 characters, 59 bits)."""
         return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in self._made("administrator", mac)[:12])
 
+    def offer(self, mac: str, password: str) -> None:
+        """From now on the phone is told a new password in place of `password`."""
+        self.due.discard(mac)
+        self.offers[mac] = Offer(secrets.token_hex(16), self._mark(mac, password))
+
+    def offered(self, mac: str, password: str) -> str:
+        """The password that is to take the place of `password`, which is the site's; "": none (24 characters, 118 bits)."""
+        offer = self.offers.get(mac)
+        if offer is None or offer.before != self._mark(mac, password):
+            return ""
+        return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in self._made(f"sip:{offer.nonce}", mac)[:24])
+
+    def _mark(self, mac: str, password: str) -> str:
+        return self._made(f"mark:{password}", mac)[:16].hex()
+
     # ---- enrolment -----------------------------------------------------------------------------------------------
 
     def open(self, mac: str, now: float, seconds: float = ENROL_S) -> float:
         """Let the phone `mac` ("": every phone of the site) take its settings until the time that is returned (clock of `now`)."""
         self._windows = {each: until for each, until in self._windows.items() if until > now}
         self._windows[mac] = now + seconds
+        if not mac:
+            self._came_from.clear()
         return self._windows[mac]
 
     def open_until(self, mac: str, now: float) -> float:
         """When the window for `mac` closes; 0: it is not open."""
         return max((until for each in {mac, ""} if (until := self._windows.get(each, 0.0)) > now), default=0.0)
 
-    def judge(self, ask: Ask, known: bool, enabled: bool, now: float) -> Verdict:
-        """Whether the phone may have its first file or its settings; `known`: its MAC address is a device's."""
+    def let_in(self, ask: Ask, now: float) -> None:
+        """A phone was given what it asked for. One that was not enrolled, or that somebody opened for, gets another password later."""
+        own = self._windows.get(ask.mac, 0.0) > now
+        if (own and ask.mac not in self.offers) or ask.mac not in self.enrolled:
+            self.due.add(ask.mac)
+        self.enrolled.add(ask.mac)
+        if self._windows.get("", 0.0) > now:
+            self._came_from.setdefault(ask.mac, ask.ip)
+
+    def _elsewhere_before(self, ask: Ask, now: float) -> bool:
+        """Whether, while every phone is let in, this one has its settings at another IP address already, and nobody opened for it alone."""
+        everybody, own = (self._windows.get(each, 0.0) > now for each in ("", ask.mac))
+        return everybody and not own and self._came_from.get(ask.mac, ask.ip) != ask.ip
+
+    def judge(self, ask: Ask, known: bool, enabled: bool, now: float, served: bool = True) -> Verdict:
+        """Whether the phone may have its first file or its settings; `known`: its MAC address is a device's; `served`: its network is."""
         if not known:
             return "unknown"
+        if not served:
+            return "elsewhere"
         if not enabled:
             return "off"
         if not ask.agree:
             return "disagrees"
         if ask.mac not in self.enrolled and not self.open_until(ask.mac, now):
             return "closed"
+        if self._elsewhere_before(ask, now):
+            return "twice"
         return "given"
 
     # ---- what was seen -------------------------------------------------------------------------------------------
@@ -142,16 +191,22 @@ class Phones:
     def forget(self, mac: str) -> None:
         """A phone must be enrolled anew."""
         self.enrolled.discard(mac)
+        self.due.discard(mac)
         self._windows.pop(mac, None)
         self._seen.pop(mac, None)
 
     # ---- kept over a restart ---------------------------------------------------------------------------------------
 
     def dump(self) -> dict[str, Any]:
-        return {"enrolled": sorted(self.enrolled), "seen": [asdict(seen) for seen in self._seen.values()]}
+        return {
+            "enrolled": sorted(self.enrolled), "seen": [asdict(seen) for seen in self._seen.values()], "due": sorted(self.due),
+            "offers": {mac: asdict(offer) for mac, offer in self.offers.items()},
+        }  # fmt: skip
 
     def restore(self, kept: Mapping[str, Any]) -> None:
         """Raises KeyError, TypeError or ValueError for what `dump` did not write."""
         seen = [Seen(**each) for each in kept["seen"]]
-        self.enrolled = {str(mac) for mac in kept["enrolled"]}
+        offers = {str(mac): Offer(**each) for mac, each in kept.get("offers", {}).items()}
+        self.enrolled, self.due = ({str(mac) for mac in kept.get(name, ())} for name in ("enrolled", "due"))
+        self.offers = offers
         self._seen = OrderedDict((each.mac, each) for each in seen)

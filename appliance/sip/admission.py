@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from typing import Protocol
 
 from appliance.sip.api import Origin
-from appliance.sip.digest import DigestAuth, Outcome, Reason
+from appliance.sip.digest import DigestAuth, Outcome, Reason, Verdict
 from appliance.sip.messages import Reply, Request
 from appliance.sip.registrar.register import Registrar
 from appliance.site.snapshot import DeviceEntry, Snapshot
@@ -127,6 +127,10 @@ class Admission:
         self._refused = refused
         self._scores: OrderedDict[str, _Score] = OrderedDict()
         self._by_name: dict[str, DeviceEntry] = {}
+        self.offered: Mapping[DeviceId, str] = {}
+        """Passwords taken beside those of the rules: of phones that are getting another one."""
+        self.proved: Callable[[DeviceId], None] = lambda device: None
+        """Told that a device signed in with what it was offered."""
         self.handlers: dict[str, Handler] = {}
         """Who answers MESSAGE and SUBSCRIBE of the site's devices; what has no handler is not served."""
         self.swap(rules)
@@ -244,12 +248,27 @@ class Admission:
     def _authenticated(self, request: Request, now: float) -> DeviceEntry | Reply:
         """The device that signed the request, or what to answer instead."""
         verdict = self.digest.verify(request, self._lookup, now)
+        if verdict.reason is Reason.WRONG_PASSWORD and self.offered:
+            verdict = self._by_offer(request, verdict, now)
         if verdict.outcome is Outcome.OK and verdict.identity is not None:
             self._cost(request.source.ip, -SUCCESS_CREDIT, now)
             return verdict.identity
         reply = self.digest.answer(verdict, now, request.source, self._offered(request))
         self._count(request, verdict.outcome, verdict.reason, verdict.username, now, reply.code)
         return reply
+
+    def _by_offer(self, request: Request, verdict: Verdict[DeviceEntry], now: float) -> Verdict[DeviceEntry]:
+        """Judged by the password the device was offered; else `verdict` stays."""
+
+        def lookup(name: str) -> DeviceEntry | None:
+            entry = self._lookup(name)
+            return replace(entry, secret=self.offered[entry.id]) if entry is not None and entry.id in self.offered else None
+
+        second = self.digest.verify(request, lookup, now)
+        if second.identity is None:
+            return second if second.stale else verdict
+        self.proved(second.identity.id)
+        return second
 
     def _offered(self, request: Request) -> tuple[str, ...]:
         wanted = self.rules.snapshot.site.sip.digest

@@ -12,7 +12,7 @@ NOUNS = {
 }  # fmt: skip
 _GROUPS = {
     "sip": "SIP", "outbound": "outside dialling", "modem": "mobile modem", "wan": "internet watch", "firewall": "firewall", "emergency": "emergency calling",
-    "alerts": "alerts",
+    "alerts": "alerts", "provisioning": "phones' settings",
 }  # fmt: skip
 REFERS = {
     "owner": "users", "user": "users", "users": "users", "device": "devices", "devices": "devices", "main_device": "devices", "group": "groups",
@@ -34,7 +34,7 @@ _LABELS = {
     "forwarding.voicemail": "forwarding to voicemail", "secret": "password", "pin": "PIN", "sip_user": "SIP user name",
     "mac": "MAC address", "max_contacts": "contacts at once", "max_calls": "calls at once", "elins": "callback numbers", "sha256": "content",
     "ring_seconds": "ring time", "delay_seconds": "delay", "health_seconds": "time between health checks", "register_seconds": "registration lifetime",
-    "email_sound": "sound in the e-mail",
+    "email_sound": "sound in the e-mail", "networks": "networks",
     "max_message_seconds": "longest message", "rtp_ports": "number of RTP ports", "codecs": "codecs", "emergency_armed": "emergency armed",
     "civic.country": "country", "civic.A1": "state", "civic.A2": "county", "civic.A3": "city", "civic.A4": "district", "civic.PRD": "street's direction",
     "civic.RD": "street", "civic.STS": "kind of street", "civic.POD": "street's end", "civic.HNO": "house number", "civic.HNS": "house number's letter",

@@ -12,8 +12,9 @@ from appliance.site.checks.flows import flows, schedules
 from appliance.site.checks.lines import lines, secrets
 from appliance.site.checks.people import devices, groups, mailboxes, users
 from appliance.site.checks.places import places
+from appliance.site.checks.provisioning import provisioning
 from appliance.site.checks.site import site_itself
 
 __all__ = ["CHECKS", "UNIVERSAL", "secrets"]
 
-CHECKS = (site_itself, extensions, users, devices, groups, mailboxes, lines, flows, schedules, places, alerts, firewall)
+CHECKS = (site_itself, extensions, users, devices, groups, mailboxes, lines, flows, schedules, places, alerts, firewall, provisioning)

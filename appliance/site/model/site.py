@@ -15,6 +15,7 @@ from appliance.site.model.lines import Number, OutboundRoute, Trunk
 from appliance.site.model.modem import Modem
 from appliance.site.model.people import HOUSE_FLOW, Device, Group, Mailbox, User
 from appliance.site.model.places import Emergency, Location
+from appliance.site.model.provisioning import Provisioning
 from appliance.site.model.wan import Wan
 
 
@@ -83,6 +84,7 @@ class Site(Part):
     modem: Modem = Modem()
     wan: Wan = Wan()
     firewall: Firewall = Firewall()
+    provisioning: Provisioning = Provisioning()
     flows: Annotated[dict[Id, Flow], AfterValidator(_with_house)] = Field(default_factory=dict, validate_default=True)
     """House dialling is added where it is missing (row E6)."""
     schedules: dict[Id, Schedule] = Field(default_factory=dict)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 from collections.abc import Callable
 from functools import partial
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +43,27 @@ def macs_given(**macs: str) -> dict[str, Any]:
     return site
 
 
+def moved(phone: DeskPhone, ip: str, last: str) -> None:
+    """The phone has another IP address in the same network."""
+    row = next(words for line in phone.ns.run("ip", "-o", "-4", "address", "show", "dev", "eth").splitlines() if ip in (words := line.split())[3])
+    _, _, length = row[3].partition("/")
+    gateway = phone.ns.run("ip", "-4", "route", "show", "default").strip()
+    phone.ns.ip("address", "flush", "dev", "eth")
+    phone.ns.ip("address", "add", f"{ip.rpartition('.')[0]}.{last}/{length}", "dev", "eth")
+    if gateway:
+        phone.ns.ip("route", "add", *gateway.split())
+
+
 def status(phone: DeskPhone, url: str, *options: str) -> str:
     """The HTTP status that `phone` gets."""
     command = phone.ns.argv("curl", "-s", "-A", phone.user_agent, "-o", "/dev/null", "-w", "%{http_code}", *options, url)
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def registers(peer: RawPeer, found: SignIn) -> int:
+    """The answer to a REGISTER with what a phone was told."""
+    own = f"sip:{found.user}@{found.domain}"
+    return peer.request("REGISTER", f"sip:{found.domain}", found.proxy, user=found.user, secret=found.password, from_uri=own, to_uri=own).status
 
 
 @pytest.fixture
@@ -116,6 +135,16 @@ def test_who_gets_nothing(desk: Callable[..., tuple[SiteNet, Box]]) -> None:
 
     base = f"http://{net.box_lan}:{HTTP}/"
     assert thief.fetch(f"{base}{mine.mac}.boot") is None, "the neighbour table says who asks"
+    plain = f"tftp://{net.box_lan}:{TFTP}/"
+    assert thief.fetch(f"{plain}{mine.mac}.boot") is None, "over TFTP as well"
+    for path in ("../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", f"p/{secret.split('/p/')[1]}", f"{mine.mac}.cfg"):
+        assert mine.fetch(f"{plain}{path}") is None, path
+    assert subprocess.run(mine.ns.argv("curl", "-s", "--max-time", "10", "-T", "/etc/hostname", f"{plain}{mine.mac}.boot"), check=False).returncode == 69
+    nonsense = (b"", b"\0" * 4000, b"SUBSCRIBE sip:MAC%3a" + mine.mac.encode(), os.urandom(1400), b"SUBSCRIBE " * 130)
+    with thief.ns.entered(), contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as heap:
+        for packet in nonsense * 200:
+            heap.sendto(packet, ("224.0.1.75", 5060))
+    assert mine.start("pnp") is not None, "plug and play beside a thousand packets of nonsense"
     assert thief.fetch(secret) is None, "an address that was overheard is of no use from another phone"
     assert mine.fetch(secret.replace("/p/", "/p/0")) is None
     assert mine.fetch(f"{base}p/{'0' * 32}/settings.cfg") is None
@@ -124,6 +153,25 @@ def test_who_gets_nothing(desk: Callable[..., tuple[SiteNet, Box]]) -> None:
     assert status(mine, f"{base}{mine.mac}.cfg", "-T", "/etc/hostname") == "404"
     box.cli("phones", "forget", mine.mac)
     assert mine.fetch(secret) is not None, "the window for every phone is still open"
+    moved(mine, net.phone_ip(0), "203")
+    assert mine.fetch(secret) is None
+    (row,) = (row for row in box.rpc("phones.list")["phones"] if row["mac"] == mine.mac)
+    assert row["verdict"] == "twice"
+    assert mine.mac in {alarm["code"]: alarm["sentence"] for alarm in box.status()["alarms"]}["phone-twice"]
+    box.rpc("phones.enrol", mac=mine.mac)
+    assert mine.fetch(secret) is not None, "somebody let this very phone in"
+    served = box.rpc("phones.list")["networks"]
+    assert len(served) == 1 and ip_address(net.box_lan) in ip_network(served[0])
+    editor = box.editor("tests")
+    editor.set("provisioning.networks", ["192.0.2.0/24"])
+    editor.commit("another network")
+    box.rpc("site.activate")
+    assert mine.fetch(secret) is None
+    assert mine.fetch(f"{plain}{mine.mac}.boot") is None
+    assert {row["mac"]: row["verdict"] for row in box.rpc("phones.list")["phones"]}[mine.mac] == "elsewhere"
+    editor.set("provisioning.networks", ["192.0.2.0/24", served[0]])
+    editor.commit("and the one of the phones")
+    box.rpc("site.activate")
     token = secret.split("/p/")[1].split("/")[0]
     assert token not in box.log.read_text()
     with contextlib.ExitStack() as stack, thief.ns.entered():
@@ -131,6 +179,37 @@ def test_who_gets_nothing(desk: Callable[..., tuple[SiteNet, Box]]) -> None:
             held = stack.enter_context(contextlib.closing(socket.create_connection((net.box_lan, HTTP), 5)))
             held.sendall(b"G")
         wait_until(lambda: mine.fetch(secret), 60, "settings beside connections that hang")
+
+
+def test_a_password_that_went_out_while_phones_were_let_in_is_replaced(desk: Callable[..., tuple[SiteNet, Box]], opened: contextlib.ExitStack) -> None:
+    """By check-sync after the first registration, through a kill; a phone that does not fetch goes on with the one it has."""
+    net, box = desk(macs_given(yealink=MACS["yealink"], poly=MACS["poly"]), 2)
+    box.rpc("phones.enrol")
+    phones, peers, first = phones_of(net)[:2], [], []
+    for index, each in enumerate(phones):
+        found = each.start("http")
+        assert found is not None, each.asked
+        peer = opened.enter_context(RawPeer(net.phone_ip(index), ns=each.ns))
+        peer.on_request = partial(peer.reply, code=200)
+        assert registers(peer, found) == 200
+        assert peer.wait_for("NOTIFY").message.header("Event").startswith("check-sync")
+        assert registers(peer, found) == 200, "it has not fetched yet"
+        peers.append(peer)
+        first.append(found)
+
+    second = phones[0].start("http")
+    assert second is not None and second.user == first[0].user and second.password != first[0].password
+    assert registers(peers[0], first[0]) == 200, "it has not signed in with the new one yet"
+    box.kill9()
+    wait_until(lambda: registers(peers[0], second) == 200, 40, "the new password after a restart")
+    wait_until(lambda: registers(peers[0], first[0]) == 403, 20, "the old one is refused")
+    assert registers(peers[0], second) == 200
+    again = phones[0].start("http")
+    assert again is not None and again.password == second.password
+    assert {row["mac"]: row["current"] for row in box.rpc("phones.list")["phones"]} == {phones[0].mac: True, phones[1].mac: False}
+    assert registers(peers[1], first[1]) == 200, "it never fetched"
+    shown = box.cli("sign-in", "201")
+    assert second.password in shown and first[0].password not in shown
 
 
 def test_the_engine_is_away(desk: Callable[..., tuple[SiteNet, Box]]) -> None:
@@ -154,16 +233,18 @@ def test_a_commit_makes_exactly_the_changed_phones_fetch(desk: Callable[..., tup
         assert found is not None, each.asked
         peer = peers[each.family] = opened.enter_context(RawPeer(net.phone_ip(index), ns=each.ns))
         peer.on_request = partial(peer.reply, code=200)
-        own = f"sip:{found.user}@{found.domain}"
-        answer = peer.request("REGISTER", f"sip:{found.domain}", found.proxy, user=found.user, secret=found.password, from_uri=own, to_uri=own)
-        assert answer.status == 200
+        assert registers(peer, found) == 200
+        peer.wait_for("NOTIFY")  # another password, as after every first registration
+        peer.received.clear()
+        assert each.start("http") is not None
+    wait_until(lambda: all(row["current"] for row in box.rpc("phones.list")["phones"]), 20, "both as set")
     editor = box.editor("tests")
     editor.set("users.user-201", {**editor.show("users.user-201").value, "name": "Renamed"})
     editor.commit("another name")
     box.rpc("site.activate")
     notify = peers["yealink"].wait_for("NOTIFY")
     assert notify.message.header("Event") == "check-sync;reboot=false"
-    wait_until(lambda: box.said(r"1 of 1 phones were told to fetch"), 20, "one phone is told to fetch")
+    wait_until(lambda: [row["mac"] for row in box.rpc("phones.list")["phones"] if not row["current"]], 20, "one phone has older settings")
     assert not peers["poly"].requests("NOTIFY")
     assert [row["mac"] for row in box.rpc("phones.list")["phones"] if not row["current"]] == [MACS["yealink"]]
     assert "fetches its settings" in box.cli("phones", "sync", MACS["poly"])

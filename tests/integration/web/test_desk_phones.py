@@ -50,6 +50,7 @@ def test_a_waiting_phone_gets_an_owner_in_two_clicks(web: Web, dana: Visitor) ->
     assert listed["open_s"] > 800
     wait_until(lambda: "May take its settings now" in page(dana), 15, "the open window on the page")
 
+    web.editor().set("provisioning", {"networks": ["192.168.20.0/24"]})
     web.editor().commit("its owner")
     web.box.rpc("site.activate")
     told = asks(web)

@@ -117,3 +117,46 @@ def test_who_is_forgotten_is_shut_out_at_once() -> None:
     desk.open(MAC, 0)
     desk.forget(MAC)
     assert desk.judge(ASK, known=True, enabled=True, now=1) == "closed"
+
+
+def test_a_network_that_is_not_served() -> None:
+    desk = phones()
+    desk.open(MAC, 0)
+    assert desk.judge(ASK, known=True, enabled=True, now=1, served=False) == "elsewhere"
+    assert desk.judge(ASK, known=False, enabled=True, now=1, served=False) == "unknown"
+
+
+def test_the_same_phone_at_two_addresses_while_every_phone_is_let_in() -> None:
+    desk, other = phones(), replace(ASK, ip="192.168.1.66")
+    desk.open("", 0, 60)
+    desk.let_in(ASK, 1)
+    assert desk.judge(ASK, known=True, enabled=True, now=2) == "given"
+    assert desk.judge(other, known=True, enabled=True, now=2) == "twice"
+    desk.open(MAC, 2, 10)
+    assert desk.judge(other, known=True, enabled=True, now=3) == "given", "somebody let this very phone in"
+    assert desk.judge(other, known=True, enabled=True, now=61) == "given", "it only got another IP address"
+    desk.open("", 62, 60)
+    assert desk.judge(other, known=True, enabled=True, now=63) == "given"
+
+
+def test_a_password_on_its_way() -> None:
+    desk = phones()
+    assert desk.offered(MAC, "old") == ""
+    desk.open(MAC, 0, 60)
+    desk.let_in(ASK, 1)
+    assert desk.due == {MAC}
+    desk.offer(MAC, "old")
+    new = desk.offered(MAC, "old")
+    assert len(new) == 24 and not desk.due
+    desk.let_in(ASK, 2)
+    assert not desk.due, "it fetches what it was offered"
+    assert desk.offered(MAC, "set by hand meanwhile") == "" and desk.offered(MAC, new) == ""
+    again = phones()
+    again.restore(json.loads(json.dumps(desk.dump())))
+    assert again.offered(MAC, "old") == new
+    assert new not in json.dumps(desk.dump()) and "old" not in json.dumps(desk.dump())
+    again.offer(MAC, "old")
+    assert again.offered(MAC, "old") not in {"", new}
+    former = phones()
+    former.restore({name: kept for name, kept in desk.dump().items() if name in {"enrolled", "seen"}})
+    assert former.enrolled == {MAC} and not former.offers, "as an earlier version wrote it"

@@ -120,12 +120,32 @@ def test_devices_alone_are_heard_by_a_handler(port):
     port.admission.handlers["SUBSCRIBE"] = lambda request, device, now: (heard.append(device.id), Reply(200))[1]
     assert port.ask("SUBSCRIBE").code == 401
     assert port.ask("SUBSCRIBE", source=CARRIER, from_user="+15550001111").code == 403
+    assert port.ask("SUBSCRIBE", credentials=(signed(port, secret(201)),)).code == 200
+    assert heard == ["phone-201"]
+
+
+def signed(port, password):
+    """What 201 answers to a challenge of its own."""
     nonce = dict(part.split("=", 1) for part in port.digest.challenge(1.0, PHONE)[0][1].removeprefix("Digest ").split(", "))["nonce"].strip('"')
     made = Credentials("201", "holdfast.test", nonce, "sip:202@box", "", "MD5", "c", "00000001", "auth")
-    one, two = (hashlib.md5(text.encode()).hexdigest() for text in (f"201:holdfast.test:{secret(201)}", "SUBSCRIBE:sip:202@box"))
-    signed = replace(made, response=hashlib.md5(f"{one}:{nonce}:00000001:c:auth:{two}".encode()).hexdigest())
-    assert port.ask("SUBSCRIBE", credentials=(signed,)).code == 200
-    assert heard == ["phone-201"]
+    one, two = (hashlib.md5(text.encode()).hexdigest() for text in (f"201:holdfast.test:{password}", "SUBSCRIBE:sip:202@box"))
+    return replace(made, response=hashlib.md5(f"{one}:{nonce}:00000001:c:auth:{two}".encode()).hexdigest())
+
+
+def test_a_password_on_its_way_is_taken_beside_the_old_one(port):
+    proved = []
+    port.admission.handlers["SUBSCRIBE"] = lambda request, device, now: Reply(200)
+    port.admission.proved = proved.append
+    assert port.ask("SUBSCRIBE", credentials=(signed(port, "the new one"),)).code == 403
+    port.admission.offered = {"phone-201": "the new one"}
+    assert port.ask("SUBSCRIBE", credentials=(signed(port, secret(201)),)).code == 200
+    assert proved == []
+    assert port.ask("SUBSCRIBE", credentials=(signed(port, "the new one"),)).code == 200
+    assert proved == ["phone-201"]
+    assert port.ask("SUBSCRIBE", credentials=(signed(port, "neither"),)).code == 403
+    port.admission.offered = {"phone-202": "the new one"}
+    assert port.ask("SUBSCRIBE", credentials=(signed(port, "the new one"),)).code == 403, "it was offered to another device"
+    assert [refused.reason for refused in port.refusals] == ["wrong-password"] * 3
 
 
 @pytest.mark.parametrize("user", ["911", "9911", "112"])

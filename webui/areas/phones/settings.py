@@ -46,7 +46,7 @@ def waiting(state: State) -> list[Waiting]:
     found = []
     for row in state.phones.get("phones", ()):
         device = owners.get(row["mac"], "")
-        if device and (row["enrolled"] or not row["reason"]):
+        if device and (not row["reason"] or (row["enrolled"] and row["verdict"] != "twice")):
             continue
         what = f"{MAKERS.get(row['family'], row['family'])} {str(row['model']).removeprefix(row['family'] + '-').upper()}".strip()
         found.append(
@@ -69,6 +69,8 @@ def _reason(row: Mapping[str, Any], device: str) -> str:
         "off": gettext("Switched off in the site."),
         "disagrees": gettext("Somebody asked in its name from another MAC address."),
         "token": gettext("It asked at the address of another phone's settings."),
+        "elsewhere": gettext("It asks from a network where phones get no settings."),
+        "twice": gettext("Two phones say they have its MAC address. Unplug the other one, then let it in."),
     }
     return said.get(row["verdict"], "")
 
