@@ -30,6 +30,7 @@ PACKAGES = ("appliance", "webui", "provisioning", "board_configs")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 SCRIPTS = ("postinst", "prerm", "postrm")
+UNITS = ("holdfast.service", "holdfast-netd.service")
 NEEDED = ("adduser", "ca-certificates", "init-system-helpers", "tzdata")
 """Debian packages besides those of `packages-run.txt` and the libraries: a machine that only runs the box has not what building brings."""
 
@@ -136,7 +137,7 @@ def _system(stage: Path, home: Path) -> None:
     (stage / "usr/bin").mkdir()
     (stage / "usr/bin/holdfast").symlink_to("../lib/holdfast/bin/holdfast")
     for source, target in (
-        (ROOT / "image/systemd/holdfast.service", "usr/lib/systemd/system/holdfast.service"),
+        *((ROOT / "image/systemd" / unit, f"usr/lib/systemd/system/{unit}") for unit in UNITS),
         (HERE / "default", "etc/default/holdfast"),
         (ROOT / "README.md", "usr/share/doc/holdfast/README.md"),
         (ROOT / "LICENSE", "usr/share/doc/holdfast/copyright"),

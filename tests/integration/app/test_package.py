@@ -13,10 +13,12 @@ import psutil
 import pytest
 
 from appliance.sip.native.build import default_cache
+from tests.support.netd import Connection
 from tests.support.proc import Program, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 UNIT = ROOT / "image/systemd/holdfast.service"
+NETD_UNIT = ROOT / "image/systemd/holdfast-netd.service"
 PYTHON = Path("/usr/bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
 UID = 4321  # nobody's
 
@@ -58,11 +60,12 @@ def test_what_is_in_it(deb, tree):
     fields = dict(line.split(": ", 1) for line in run("dpkg-deb", "--field", deb).splitlines() if not line.startswith(" "))
     assert fields["Architecture"] == run("dpkg", "--print-architecture").strip()
     depends = {word.split()[0] for word in fields["Depends"].split(", ")}
-    assert {PYTHON.name, "libssl3", "libopus0", "sox", "espeak-ng", "adduser"} <= depends
+    assert {PYTHON.name, "libssl3", "libopus0", "sox", "espeak-ng", "nftables", "adduser"} <= depends
     assert not depends & {"build-essential", "swig", "libssl-dev"}
     listed = run("dpkg-deb", "--contents", deb).splitlines()
     assert {line.split()[1] for line in listed} == {"root/root"}
-    assert (tree / "usr/lib/systemd/system/holdfast.service").read_text() == UNIT.read_text()
+    for unit in (UNIT, NETD_UNIT):
+        assert (tree / "usr/lib/systemd/system" / unit.name).read_text() == unit.read_text()
     site = tree / f"usr/lib/holdfast/lib/{PYTHON.name}/site-packages"
     there = {path.name for path in site.iterdir()}
     assert {"appliance", "webui", "provisioning", "board_configs", "flask", "pydantic_core"} <= there
@@ -92,13 +95,18 @@ def test_the_command_starts_from_it_without_this_checkout(tree):
 @as_root
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is missing (Debian package systemd)")
 def test_the_box_runs_from_it_as_the_unit_confines_it(tree):
-    """An ordinary user, one capability, the unit's system calls, no memory writable and executable: TFTP has its port, commands and workers work."""
+    """An ordinary user, one capability, the units' system calls, no memory writable and executable: TFTP has its port, commands and workers work, and
+    the one process that may changes the network."""
     home = tree / "usr/lib/holdfast"
     with tempfile.TemporaryDirectory(prefix="hf-") as name:
         os.chown(name, UID, UID)
-        clean = ("env", "-i", "PATH=/usr/bin:/bin", f"HOLDFAST_DATA={name}/data", "PYTHONDONTWRITEBYTECODE=1")
-        jail = [*clean, PYTHON, "-I", ROOT / "tests/support/jail.py", UNIT, UID, UID, home / "bin/python3"]
-        program = Program(["unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", *jail, "-I", "-m", "appliance.app.supervisor"])
+        socket = Path(name, "netd.sock")
+        clean = ("env", "-i", "PATH=/usr/sbin:/usr/bin:/bin", f"HOLDFAST_DATA={name}/data", f"HOLDFAST_NETD={socket}", "PYTHONDONTWRITEBYTECODE=1")
+        jail, netd_jail = ([*clean, PYTHON, "-I", ROOT / "tests/support/jail.py", unit, UID, UID, home / "bin/python3"] for unit in (UNIT, NETD_UNIT))
+        wired = "ip link set lo up && ip link add wan type veth peer far && ip link set far up && ip link set wan up && ip addr add 192.168.78.2/24 dev wan"
+        wired += " && ip route add default via 192.168.78.1"
+        program = Program(["unshare", "-n", "sh", "-c", f'{wired} && exec "$@"', "sh", *jail, "-I", "-m", "appliance.app.supervisor"])
+        netd: Program | None = None
         try:
             program.wait_for_line(r"claim code +\S+ makes you", 60)
             supervisor = psutil.Process(int(Path(name, "data/lock").read_text()))
@@ -121,10 +129,21 @@ def test_the_box_runs_from_it_as_the_unit_confines_it(tree):
             engine = next(child for child in supervisor.children() if child.cmdline()[-1] == "appliance")
             engine.kill()
             program.wait_for_line("engine is back", 20)
+
+            netd = Program([str(word) for word in (*inside, *netd_jail, "-I", "-m", "appliance.app.netd")])
+            wait_until(socket.exists, 20, "netd's socket")
+            line = Connection(socket)
+            assert line.ok("netd.about")["unable"] == ""
+            assert line.ok("drill.cut", seconds=5)["interfaces"] == ["wan"]
+            line.close()
+            status = Path(f"/proc/{next(iter(psutil.Process(netd.process.pid).children(recursive=True)), netd.process).pid}/status").read_text()
+            assert re.search(r"CapEff:\t(\w+)", status)[1] == f"{1 << 12:016x}"
             supervisor.terminate()
             assert program.wait(15) == 0
         finally:
             program.kill()
+            if netd is not None:
+                netd.kill()
 
 
 # The machine's own system with a throw-away layer above it, and a systemd of its own as its first process: $1 the package, $2 a folder to write to.
@@ -164,12 +183,13 @@ dpkg --force-depends -i /holdfast.deb
 echo "user $(id -nu holdfast) $(id -ng holdfast), data $(stat -c "%U %G %a" /var/lib/holdfast)"
 echo "it is $(systemctl is-enabled holdfast) and $(systemctl is-active holdfast)"
 systemctl show holdfast --property=StatusText --property=NRestarts
+echo "netd is $(systemctl is-enabled holdfast-netd) and $(systemctl is-active holdfast-netd), $(stat -c "%U %a" /run/holdfast) $(ls /run/holdfast)"
 holdfast status --json >/mnt/status
 ss -Hlun
 echo kept >/var/lib/holdfast/kept; echo HOLDFAST_LOG=debug >>/etc/default/holdfast
-journalctl --no-pager --unit=holdfast
+journalctl --no-pager --unit=holdfast --unit=holdfast-netd
 dpkg -r holdfast
-echo "removed: $(cat /var/lib/holdfast/kept) $(tail -n 1 /etc/default/holdfast) $(ls -d /usr/lib/holdfast 2>&1) $(systemctl is-active holdfast)"
+echo "removed: $(cat /var/lib/holdfast/kept) $(tail -n 1 /etc/default/holdfast) $(ls -d /usr/lib/holdfast 2>&1)" $(systemctl is-active holdfast holdfast-netd)
 dpkg -P holdfast
 echo "purged: $(ls -d /var/lib/holdfast /etc/default/holdfast 2>&1 | grep -c "No such file") $(id holdfast 2>&1) $(find /etc/systemd -name "holdfast*")."
 """
@@ -206,7 +226,8 @@ def test_installing_starts_the_box_removing_keeps_and_purging_deletes_the_data(d
     assert "user holdfast holdfast, data holdfast holdfast 750\n" in said and "it is enabled and active\n" in said
     assert "Open https://192.168.77.1:8080/ in a browser" in said and re.search(r"Type the claim code [A-Z2-9]{4}-[A-Z2-9]{4},", said)
     assert "StatusText=engine runs, web runs, provisioning runs, provisioning-http runs\n" in said and "NRestarts=0\n" in said
+    assert "netd is enabled and active, holdfast 700 netd.sock\n" in said
     assert json.loads((tmp_path / "status").read_text())["mode"] == "normal"
     assert " 192.168.77.1:69 " in said and " 192.168.77.1:5060 " in said
-    assert "removed: kept HOLDFAST_LOG=debug ls: cannot access '/usr/lib/holdfast': No such file or directory inactive\n" in said
+    assert "removed: kept HOLDFAST_LOG=debug ls: cannot access '/usr/lib/holdfast': No such file or directory inactive inactive\n" in said
     assert re.search(r"^purged: 2 id: .holdfast.: no such user \.$", said, re.MULTILINE)
