@@ -27,12 +27,13 @@ STALE_S = 10.0
 """Asked again after so long although nothing happened: what is counted in seconds moves by itself."""
 WATCHED_S = 60.0
 """So long after somebody last looked the engine is asked; then it is left in peace."""
-GAP_S = {"status": 0.3, "registrations": 2.0, "calls": 1.0, "notices": 0.3, "health": 4.0, "messages": 1.0, "phones": 1.0, "wan": 0.5, "modem": 0.5}
+GAP_S = {"status": 0.3, "registrations": 2.0, "calls": 1.0, "notices": 0.3, "health": 4.0, "messages": 1.0, "phones": 1.0, "wan": 0.5, "drill": 0.5,
+         "modem": 0.5}  # fmt: skip
 """Each is fetched at most so often: 500 phones that come back at once are a hundred changes a second."""
 _NEEDS = {"Registered": ("registrations", "status"), "Unregistered": ("registrations", "status"), "RegistrationRefused": (), "CallStarted": ("calls", "status"),
           "CallAnswered": ("calls", "status"), "CallEnded": ("calls", "status"), "EmergencyNotice": ("status", "notices"),
           "ModemStateChanged": ("status", "modem"), "ModemUsed": ("modem",), "LineTested": ("status",), "HealthChanged": ("health", "status"),
-          "WanChanged": ("status", "wan"), "VoicemailChanged": ("messages",),
+          "WanChanged": ("status", "wan"), "DrillChanged": ("drill",), "VoicemailChanged": ("messages",),
           "PhoneAsked": ("phones",), "SiteActivated": ("phones", "status")}  # fmt: skip
 _ASKED: dict[str, tuple[str, dict[str, Any]]] = {
     "notices": ("emergency.notices", {"limit": 50}),
@@ -47,7 +48,7 @@ _ANSWER_S = 8.0
 @dataclass(frozen=True, slots=True)
 class State:
     """`status`, `registrations`, `calls`, `notices` (emergency calls), `health`, `messages` (voicemail),
-    `phones` (desk phones that asked for settings), `wan`, `modem`: the results of these methods
+    `phones` (desk phones that asked for settings), `wan`, `drill`, `modem`: the results of these methods
     (control.shapes), {} before the first answer.
 
     `at`: when each came (monotonic).
@@ -62,6 +63,7 @@ class State:
     messages: Mapping[str, Any] = field(default_factory=dict)
     phones: Mapping[str, Any] = field(default_factory=dict)
     wan: Mapping[str, Any] = field(default_factory=dict)
+    drill: Mapping[str, Any] = field(default_factory=dict)
     modem: Mapping[str, Any] = field(default_factory=dict)
     at: Mapping[str, float] = field(default_factory=dict)
     up: bool = False
