@@ -66,6 +66,9 @@ def _refused(error: HTTPException) -> Any:
             title, why = gettext("This page was open for too long"), gettext("Nothing was changed. Go back, load the page again, and send it once more.")
         case 403, "origin":
             title, why = gettext("This came from another site"), gettext("Nothing was changed. Use the pages of this box.")
+        case 403, _ if request.blueprint == "me" and g.get("account") is not None:
+            title, why = gettext("These pages belong to users"), gettext("You are signed in to set up the box, not as one of its users.")
+            cure = gettext("What a user may set stands under People. To see these pages, sign in as a user.")
         case 403, _:
             title, why = gettext("This is not for you"), gettext("You are signed in, but may not open this page.")
             cure = gettext("An administrator can give you access under Settings, Administrators.")

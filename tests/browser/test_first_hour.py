@@ -85,6 +85,10 @@ def test_a_stranger_makes_a_small_office_work(box, page, opened, tmp_path):
     fill(page, {**LINE, "Carrier's server": carrier.ip, "Password of the line (optional)": "mistyped-secret-1"})
     page.get_by_text("More, where the provider says so").click()
     fill(page, {"Port": str(carrier.port)})
+    asked = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    forward(page, "Skip for now")
+    assert asked == ["What you typed here is not saved. Skip this step all the same?"]
     forward(page, "Save, then try it")
     expect(page.get_by_text("This line is not in force yet.")).to_be_visible()
     page.get_by_label("Which number shall ring?").fill("911")

@@ -36,7 +36,9 @@ addEventListener('keydown',e=>{if(e.key==='/'&&!e.target.closest('input,textarea
 let dirty=false;
 addEventListener('input',e=>{if(e.target.form&&'dirty' in e.target.form.dataset)dirty=true});
 addEventListener('beforeunload',e=>{if(dirty)e.preventDefault()});
-addEventListener('submit',e=>{const f=e.target;dirty=false;
+addEventListener('submit',e=>{const f=e.target;
+if(dirty&&f.dataset.drops&&!confirm(f.dataset.drops))return e.preventDefault();
+dirty=false;
 if('back' in f.dataset&&f.elements.back&&!f.elements.back.value)f.elements.back.value=location.pathname+location.search;
 if(!('busy' in f.dataset))return;
 if(f.sent)return e.preventDefault();

@@ -62,6 +62,7 @@ def test_a_user_is_at_home_in_his_pages_and_sees_no_other(web: Web, one: Visitor
     for staff in ("dana", "ines"):
         visitor = signed_in(web, staff)
         assert visitor.get("/me/").status == 403
+        assert "These pages belong to users" in visitor.get("/me/").text
         assert 'href="/me/"' not in visitor.get("/people/").text
 
 
