@@ -104,6 +104,7 @@ def _outside(scene: Scene) -> None:
     scene.heard_there(call)
 
 
+@pytest.mark.row("Z9")
 def test_a_call_to_outside_goes_over_the_modem_when_no_trunk_works(scene: Scene) -> None:
     scene.fresh()
     _outside(scene)
@@ -141,6 +142,7 @@ def test_a_caller_who_gives_up_stops_the_ringing(scene: Scene) -> None:
     call.wait("DISCONNECTED", 10.0)
 
 
+@pytest.mark.row("Z9")
 @pytest.mark.row("L1", "L3")
 def test_911_goes_over_the_modem_and_the_centre_calls_back_to_whoever_called(scene: Scene) -> None:
     scene.fresh("rings")

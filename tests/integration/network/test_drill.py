@@ -88,6 +88,7 @@ def checks(report: dict[str, Any]) -> dict[str, tuple[str, str]]:
     return {each["key"]: (each["state"], each["sentence"]) for each in report["checks"]}
 
 
+@pytest.mark.row("Z1")
 def test_a_drill_from_the_command_line(office: Office) -> None:
     """It cuts, looks, gives back, prints and keeps; local things go on."""
     office.ready()
@@ -135,6 +136,7 @@ def test_nonsense_is_refused(office: Office, seconds: object) -> None:
     assert reaches(office)
 
 
+@pytest.mark.row("Z1")
 def test_killed_at_any_moment_it_heals(office: Office) -> None:
     """kill -9 of netd, the engine, or both, at a random moment from the request on."""
     chance = random.Random(20)
