@@ -47,7 +47,8 @@ def not_armed(box: Box) -> list[str]:
     trunks = [t for t in site.trunks.values() if t.enabled]
     reasons = []
     if not trunks:
-        reasons.append("No trunk is set up: an emergency call has no way out")
+        left = "no way out" if box.cellular.driver is None else "the modem alone, which does not tell where the caller is"
+        reasons.append(f"No trunk is set up: an emergency call has {left}")
     elif not any(t.emergency_armed for t in trunks):
         reasons.append("No trunk is marked as armed: the carriers do not hold this site's addresses and callback numbers")
     if not site.locations:

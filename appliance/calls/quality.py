@@ -20,6 +20,8 @@ HOLE_S = 5.0
 FEW = 50
 """Packets, one second: with fewer nothing is judged."""
 BOX = "the box"
+MODEM_CODEC = "pcm"
+"""What `sip.line` says of the sound of a modem's leg."""
 _NOTHING = MediaStats("", 0, 0, 0.0, 0, 0, 0.0, 0.0, False)
 
 
@@ -206,6 +208,8 @@ def _between(at: Side) -> str:
 
 
 def _cure_one_way(speaker: Side, *, never: bool) -> str:
+    if speaker.codec == MODEM_CODEC:
+        return "Compare the modem's second port, which carries its sound, with its maker's manual; then start the box again"
     if speaker.line:
         return "Let UDP packets from the carrier pass the firewall to the box's RTP ports, and set the box's outside address if it stands behind NAT"
     if never:

@@ -62,6 +62,13 @@ def test_losses_on_both_ways_add_up_for_the_listener():
     assert quality.sides[1].hears_lost_percent == pytest.approx(19)
 
 
+def test_a_modem_without_sound_is_told_to_look_at_its_second_port():
+    silent = stats(codec="pcm", rx_packets=0, silent_s=5.0, tx_of=0, reported=False)
+    finding = only(judge([pair()[0], Side("called", "+15035550188", True, "pcm", LegId("b"), silent)]))
+    assert finding.code == "one-way"
+    assert "second port" in finding.cure
+
+
 def test_one_way_audio_has_its_name_its_seconds_and_a_cure():
     quality = judge(pair(far=stats(rx_packets=0, silent_s=12.2)))
     finding = only(quality)

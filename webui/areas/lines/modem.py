@@ -26,6 +26,8 @@ _l = lazy_gettext
 AREA.tab("modem", _l("Mobile modem"), 50)
 LONGEST = 1600
 SHAPES = {"queued": "wait", "sending": "busy", "sent": "ok", "failed": "bad"}
+REACHED = frozenset({480, 486, 487})
+"""The call came to a telephone, which was not taken up: nothing is wrong with the modem."""
 GOOD_DBM, FAIR_DBM = -85, -100
 
 
@@ -106,7 +108,7 @@ def now(state: State) -> Markup:
     return Markup(  # noqa: S704  (a template's output)
         render_template(
             "lines/modem-now.html", found=found, test=test, about=about, shape=shape, word=word, number=emergency_number(),
-            bars=_signal(found.get("signal_dbm")), call=_call(found.get("call")), shapes=SHAPES, words=_words(), steps=_steps(),
+            bars=_signal(found.get("signal_dbm")), call=_call(found.get("call")), reached=REACHED, shapes=SHAPES, words=_words(), steps=_steps(),
         )
     )  # fmt: skip
 
