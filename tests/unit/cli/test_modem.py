@@ -49,3 +49,17 @@ def test_a_text_whose_end_nobody_saw(box):
     assert result.exit_code == 1
     assert "was not seen" in result.output
     assert box.asked[0] == ("modem.sms", {"to": "5550100", "text": "hello"})
+
+
+def test_a_test_call_over_the_modem(box):
+    going = {
+        "id": "t", "trunk": "mobile modem", "to": "+12025550177", "state": "dialling", "code": 0, "reason": "", "cause": "", "cure": "", "heard": None,
+        "began_unix_s": 1.0,
+    }  # fmt: skip
+    box.answers |= {
+        "trunks.test": going,
+        "status": status(line_test=going | {"state": "failed", "code": 486, "cause": "The number is busy", "cure": "Try again"}),
+    }
+    result = box.run("modem", "call", "202 555 0177")
+    assert (result.exit_code, result.output) == (1, "Calling …\nThe number is busy.\n  Try again.\n")
+    assert box.asked[0] == ("trunks.test", {"trunk": "mobile modem", "to": "202 555 0177"})
