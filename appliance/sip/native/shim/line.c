@@ -10,8 +10,8 @@ typedef struct {
     int fd, told, running;
     pj_uint8_t in[LINE_MOST + 4096], out[2 * LINE_FRAME];
     unsigned in_n, out_n;
-    unsigned long rx, rx_lost, rx_bursts, tx;
-    double rx_at, gap;
+    unsigned long rx_bytes, rx_lost, rx_bursts, tx;
+    double rx_at, gap, asked;                                /* asked: when the bridge last wanted a frame; where nobody listens it wants none, and nothing is lost */
 } line;
 static line *lines[HF_LINES];
 
@@ -31,10 +31,10 @@ static void line_read(line *l)
     while (rounds++ < 8 && (n = read(l->fd, l->in + l->in_n, sizeof l->in - l->in_n)) != 0) {
         if (n < 0) { line_failed(l); break; }
         if (now - l->rx_at > l->gap) l->gap = now - l->rx_at;
-        l->rx_at = now; l->in_n += (unsigned)n;
+        l->rx_at = now; l->in_n += (unsigned)n; l->rx_bytes += (unsigned long)n;
         if (l->in_n > LINE_MOST) {
             unsigned old = (l->in_n - LINE_START) & ~1u;         /* whole samples */
-            l->rx_lost += old / LINE_FRAME; l->rx_bursts++;
+            if (now - l->asked < 0.1) { l->rx_lost += old / LINE_FRAME; l->rx_bursts++; }
             memmove(l->in, l->in + old, l->in_n -= old);
         }
     }
@@ -67,9 +67,10 @@ static pj_status_t line_get(pjmedia_port *port, pjmedia_frame *f)
     line *l = (line*)port; int full;
     f->type = PJMEDIA_FRAME_TYPE_AUDIO; f->size = LINE_FRAME;
     pthread_mutex_lock(&l->lock);
+    l->asked = line_now();
     full = l->in_n >= (l->running ? (unsigned)LINE_FRAME : (unsigned)LINE_START);
     l->running = full;
-    if (full) { memcpy(f->buf, l->in, LINE_FRAME); memmove(l->in, l->in + LINE_FRAME, l->in_n -= LINE_FRAME); l->rx++; }
+    if (full) { memcpy(f->buf, l->in, LINE_FRAME); memmove(l->in, l->in + LINE_FRAME, l->in_n -= LINE_FRAME); }
     else memset(f->buf, 0, LINE_FRAME);
     pthread_mutex_unlock(&l->lock);
     return PJ_SUCCESS;
@@ -118,7 +119,7 @@ static void line_stats(line *l, hf_quality *q)
 {
     memset(q, 0, sizeof *q);
     pthread_mutex_lock(&l->lock);
-    q->call = l->call; q->rx = l->rx; q->rx_lost = l->rx_lost; q->rx_bursts = l->rx_bursts; q->tx = l->tx; q->gap_s = l->gap;
+    q->call = l->call; q->rx = l->rx_bytes / LINE_FRAME - PJ_MIN(l->rx_lost, l->rx_bytes / LINE_FRAME); q->rx_lost = l->rx_lost; q->rx_bursts = l->rx_bursts; q->tx = l->tx; q->gap_s = l->gap;
     if (l->fd >= 0) q->silent_s = line_now() - l->rx_at;
     pthread_mutex_unlock(&l->lock);
 }
