@@ -10,9 +10,10 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from appliance.app.firewall_rows import opened, text_of
 from appliance.control import firewall_shapes as shapes
 from appliance.errors import HoldfastError, NotFound, SettingsError
 from appliance.events.registration import Registered, Unregistered
@@ -70,6 +71,7 @@ class FirewallService:
         self._kept = keep(lan=(), safe=(), trunks=(), phones=(), administrators=())
         self._phones: frozenset[str] = frozenset()
         self._legs: tuple[Leg, ...] = ()
+        self._led_out: set[str] = set()
         self._plan: Plan | None = None
         self._loaded = Loaded()
         self._state, self._fault = "starting", NetdError("")
@@ -109,18 +111,22 @@ class FirewallService:
         if all(address.startswith("127.") or address == "::1" for address in self._box.settings.bind):
             self._state = "nothing"  # what is on this machine belongs to others, their firewall too
             return
-        self._legs = await self._box.loop.run_in_executor(None, self._look)
+        found = await self._box.loop.run_in_executor(None, self._look)
+        # A way out without link may lose its route: what comes in when it is back must not find the rules gone, or bans forgotten.
+        self._led_out |= {leg.name for leg in found if leg.leads_out}
+        self._legs = tuple(replace(leg, leads_out=leg.name in self._led_out) for leg in found)
         guarded = self._guarded()
         self._rekeep(guarded)
-        loaded = await self._netd_read()
         held = self._box.snapshot.site.firewall
         if not held.enabled or not guarded:
-            if loaded.digest:
-                await self._netd("firewall.remove")
-                log.info("the firewall is taken away: %s", "it is switched off" if not held.enabled else "no way leads outside")
+            # Where there were never rules, nobody misses a netd that can do nothing.
+            with contextlib.suppress(*(() if self._state == "on" else (NetdError,))):
+                if (await self._netd_read()).digest:
+                    await self._netd("firewall.remove")
+                    log.info("the firewall is taken away: %s", "it is switched off" if not held.enabled else "no way leads outside")
             self._settle("off" if not held.enabled else "nothing", None, Loaded())
             return
-        plan = self._make(guarded)
+        loaded, plan = await self._netd_read(), self._make(guarded)
         if loaded.digest != plan.digest:
             await self._netd("firewall.apply", **asdict(plan))
             ways = ", ".join(f"{each.interface}{' (the LAN is there, too)' if each.near else ''}" for each in guarded)
@@ -282,7 +288,7 @@ class FirewallService:
         await self._unban([key])
         self._failures.forget(key)
         log.info("%s was let in again by %s", network_of_key(key), by)
-        return {"address": _text(key)}
+        return {"address": text_of(key)}
 
     def _key(self, address: str) -> str:
         try:
@@ -327,7 +333,7 @@ class FirewallService:
                 {"name": each.interface, "addresses": list(addresses.get(each.interface, ())), "outside_only": not each.near}
                 for each in (plan.guarded if plan is not None else ())
             ],
-            "open": _open(plan) if plan is not None else [], "turned_away": self._loaded.turned_away, "of_banned": self._loaded.of_banned,
+            "open": opened(plan) if plan is not None else [], "turned_away": self._loaded.turned_away, "of_banned": self._loaded.of_banned,
             "banned": len(self._now()),
         }  # fmt: skip
 
@@ -349,29 +355,8 @@ class FirewallService:
         return Loaded(found["digest"], tuple(Banned(**each) for each in found["banned"]), found["turned_away"], found["of_banned"])
 
 
-def _open(plan: Plan) -> list[shapes.OpenShape]:
-    sip = f"{plan.sip_port}, {plan.sip_tls_port}"
-    rows: list[shapes.OpenShape] = [
-        {"what": "trunks", "ports": sip, "sources": list(plan.trunks), "why": "Your carriers bring calls"},
-        {"what": "phones", "ports": sip, "sources": list(plan.phones), "why": "Phones outside that are registered"},
-        {"what": "safe", "ports": "", "sources": list(plan.safe), "why": "The safe list"},
-        {"what": "lan", "ports": "", "sources": sorted({net for each in plan.guarded for net in each.near}), "why": "The LAN is on the same interface"},
-    ]
-    found = [row for row in rows if row["sources"]]
-    if plan.sip_open:
-        found.append({"what": "everybody", "ports": sip, "sources": [], "why": "Phones anywhere outside may register, by your settings"})
-    sound = "Sound of calls: carriers send it from other addresses than signalling, and nobody listens on a port that no call uses"
-    found.append({"what": "sound", "ports": f"{plan.rtp[0]}-{plan.rtp[1]}/udp", "sources": [], "why": sound})
-    found.append({"what": "upkeep", "ports": "", "sources": [], "why": "Answers to what the box itself asked, ping, DHCP and what IPv6 needs"})
-    return found
-
-
 def _shape(key: str, ban: _Ban) -> shapes.BanShape:
-    return {"address": _text(key), "reason": ban.reason, "since_unix_s": ban.since_s, "ends_unix_s": ban.ends_s}
-
-
-def _text(key: str) -> str:
-    return distinct([str(network_of_key(key))])[0]
+    return {"address": text_of(key), "reason": ban.reason, "since_unix_s": ban.since_s, "ends_unix_s": ban.ends_s}
 
 
 def firewall_methods(service: FirewallService) -> Mapping[str, Callable[[dict[str, Any], Any], Awaitable[Any]]]:

@@ -13,11 +13,13 @@ SILENT_S = 0.4
 """On a cable between namespaces an answer takes a tenth of a millisecond."""
 
 
-def scan(ns: Namespace, to: str, ports: Collection[int]) -> set[int]:
-    """Of `ports` those where a TCP connection comes about; all are tried at once."""
+def scan(ns: Namespace, to: str, ports: Collection[int], source: str = "") -> set[int]:
+    """Of `ports` those where a TCP connection comes about; all are tried at once. `source`: the address of `ns` they come from."""
     with ns.entered():
         tried = {port: socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) for port in ports}
     for port, sock in tried.items():
+        if source:
+            sock.bind((source, 0))
         sock.connect_ex((to, port))
     until, heard, found = time.monotonic() + SILENT_S, set[int](), set[int]()
     while len(heard) < len(tried) and (left := until - time.monotonic()) > 0:

@@ -249,17 +249,30 @@ def test_a_box_that_is_stopped_leaves_nothing_behind(there: Place) -> None:
     assert net.box.run("nft", "list", "ruleset") == ""
 
 
-def test_without_the_right_to_the_box_runs_and_says_so(there: Place, tmp_path: Path) -> None:
-    net, _, _ = there
+def test_one_leg_first_without_the_right_to_guard_it(tmp_path: Path) -> None:
+    """The usual box: the router is on the LAN, and what comes from the internet comes in by the same cable. Its netd may do nothing at first."""
     powerless = ["setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin"]
-    with Netd(tmp_path, net.box, before=powerless) as netd, Box(tmp_path, office(1), bind=(net.box_lan,), ns=net.box, env=env_of(netd)) as box:
-        found = wait_until(lambda: (now := firewall(box))["state"] == "failed" and now, LIMIT_S, "the firewall given up")
-        assert "CAP_NET_ADMIN" in found["why"] and "router" in found["cure"]
-        wait_until(lambda: health(box) == ("look", found["why"]), LIMIT_S, "it in the machine's health", interval_s=0.2)
-        assert box.status()["health"]["level"] in {"look", "bad"}
-        with pytest.raises(AssertionError, match="There is no firewall"):
-            box.cli("firewall", "status")
-
-
-def env_of(netd: Netd) -> dict[str, str]:
-    return {"HOLDFAST_NETD": str(netd.socket)}
+    with site_net(phones=2, wan=False) as net, Netd(tmp_path, net.box, before=powerless) as netd:
+        router, stranger = net.phones[0], "198.51.100.77"
+        net.box.ip("route", "add", "default", "via", net.phone_ip(0))
+        router.ip("addr", "add", f"{stranger}/32", "dev", "lo")
+        with Box(tmp_path, office(1), bind=(net.box_lan,), ns=net.box, env={"HOLDFAST_NETD": str(netd.socket)}) as box:
+            found = wait_until(lambda: (now := firewall(box))["state"] == "failed" and now, LIMIT_S, "the firewall given up", interval_s=0.1)
+            assert "CAP_NET_ADMIN" in found["why"] and "router" in found["cure"]
+            wait_until(lambda: health(box) == ("look", found["why"]), LIMIT_S, "it in the machine's health", interval_s=0.2)
+            with pytest.raises(AssertionError, match="There is no firewall"):
+                box.cli("firewall", "status")
+            netd.kill9()
+            able = Netd(tmp_path / "able", net.box)
+            able.socket = netd.socket
+            with able:
+                wait_until(lambda: firewall(box)["state"] == "on", LIMIT_S, "the firewall up", interval_s=0.1)
+                assert [(each["name"], each["outside_only"]) for each in firewall(box)["interfaces"]] == [("lan", False)]
+                sip = {box.sip_port, box.tls_port}
+                assert scan(net.phones[1], net.box_lan, sip) == scan(router, net.box_lan, sip) == sip
+                assert scan(router, net.box_lan, sip, stranger) == set()
+                with pytest.raises(BoxError) as refused:
+                    box.rpc("firewall.ban", address=net.phone_ip(1))
+                assert refused.value.code == "kept"
+                for address in (net.phone_ip(1), net.phone_ip(0)):
+                    assert able.refused("firewall.ban", bans=[{"key": address, "reason": "by-hand", "seconds": 60}]) == "kept"

@@ -55,7 +55,7 @@ class Served:
     def __init__(self, box: Namespace) -> None:
         with box.entered():
             self.tcp = [socket.create_server(("", port)) for port in SERVED]
-            self.udp = {port: socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for port in (5060, RTP, 9999)}
+            self.udp = {port: socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for port in (68, 5060, RTP, 9999)}
             self.six = socket.create_server(("::", 7000), family=socket.AF_INET6)
         for port, sock in self.udp.items():
             sock.bind(("0.0.0.0", port))
@@ -108,6 +108,9 @@ def test_a_stranger_finds_nothing_open_and_the_lan_everything(net: SiteNet, serv
         assert not served.hears(stranger, 5060, net.box_wan) and served.hears(carrier, 5060, net.box_wan)
         assert served.hears(stranger, RTP, net.box_wan), "sound comes from anywhere"
         assert not served.hears(stranger, 9999, net.box_wan)
+        with datagrams(net.carrier2) as dhcp:
+            dhcp.bind(("", 67))
+            assert served.hears(dhcp, 68, net.box_wan) and not served.hears(stranger, 68, net.box_wan), "only a DHCP server talks to a DHCP client"
     assert pings(net.carrier2, net.box_wan)
     assert loaded(net).turned_away >= len(SERVED)
 

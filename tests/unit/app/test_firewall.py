@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,7 +53,7 @@ class Case:
     """A service with what it needs of a box."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **held: Any) -> None:
-        self.now, self.netd, self.ips = 0.0, Netd(), list[str]()
+        self.now, self.netd, self.ips, self.legs = 0.0, Netd(), list[str](), LEGS
         site = Site.model_validate({"firewall": held, "trunks": {"acme": {"name": "Acme", "host": "198.51.100.10", "networks": ["198.51.100.64/28"]}}})
         registrations = SimpleNamespace(all=lambda: [SimpleNamespace(received=SimpleNamespace(ip=ip)) for ip in self.ips])
         names = SimpleNamespace(find=lambda host, *_: [SimpleNamespace(ip=host)], listeners=[])
@@ -61,7 +61,7 @@ class Case:
             settings=SimpleNamespace(bind=("10.77.0.1",), netd_socket=None, sip_port=5060, sip_tls_port=5061), snapshot=SimpleNamespace(site=site),
             names=names, registrations=registrations, endpoint=SimpleNamespace(config=SimpleNamespace(media=SimpleNamespace(first=20000, count=8000))),
         )  # fmt: skip
-        self.box, self.service = box, FirewallService(box, lambda: self.now, lambda: LEGS)
+        self.box, self.service = box, FirewallService(box, lambda: self.now, lambda: self.legs)
         monkeypatch.setattr(module, "call", self.netd.call)
 
     def look(self) -> str:
@@ -154,6 +154,18 @@ def test_rules_that_are_gone_are_put_up_again(monkeypatch: pytest.MonkeyPatch) -
     assert case.look() == "on" and case.netd.done.count("firewall.apply") == 2
 
 
+def test_a_way_out_that_loses_its_route_stays_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case(monkeypatch)
+    case.look()
+    case.fails(STRANGER, 10)
+    case.look()
+    for legs in ((LEGS[0], replace(LEGS[1], leads_out=False)), (LEGS[0], Leg("wan", (), False)), LEGS):
+        case.legs = legs
+        assert case.look() == "on" and case.service.whole()["interfaces"][0]["outside_only"] and STRANGER in case.netd.bans
+    case.legs = (LEGS[0], Leg("wan", ("192.168.7.2/24",), False))
+    assert case.look() == "on" and not case.service.whole()["interfaces"][0]["outside_only"], "the cable goes elsewhere now"
+
+
 def test_a_netd_that_is_not_there_yet_or_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case(monkeypatch)
     case.netd.fault = NetdError("netd is not there", "wait", code="netd-away")
@@ -174,6 +186,13 @@ def test_switched_off_or_serving_itself_alone(monkeypatch: pytest.MonkeyPatch) -
     assert case.look() == "off" and case.netd.digest == "" and case.look() == "off" and case.netd.done.count("firewall.remove") == 1
     with pytest.raises(HoldfastError, match="does not run"):
         asyncio.run(case.service.ban(STRANGER, 0, "test"))
+    case.netd.fault = NetdError("no right", "be root", code="unable")
+    assert case.look() == "off"
+    case = Case(monkeypatch)
+    case.look()
+    case.netd.fault = NetdError("netd is gone", "wait", code="netd-away")
+    case.box.snapshot.site = Site.model_validate({"firewall": {"enabled": False}})
+    assert case.look() == "failed", "the rules are still there"
     case = Case(monkeypatch)
     case.box.settings.bind = ("127.0.0.1",)
     assert case.look() == "nothing" and case.netd.done == [], "what is on this machine belongs to others"
