@@ -86,10 +86,10 @@ class Drills:
 
     async def start(self, seconds: int, by: str) -> DrillShape:
         """Cut the internet for so long. Raises HoldfastError where that must not be, or netd cannot."""
-        self._allowed()
         if (unable := await self._about()) != "":
             self.unable = unable
             raise HoldfastError(f"There can be no drill here: {unable}", "run the box as root, or install its package", code="unable")
+        self._allowed()
         before = checks.phones(self._box)
         answered = await checks.ask_phones(self._box, before)
         self._allowed()

@@ -24,7 +24,8 @@ class Session:
         try:
             return cls(*await asyncio.open_unix_connection(str(path), limit=MAX_FRAME))
         except OSError as error:
-            raise _away(error.strerror or str(error)) from error
+            gone = isinstance(error, FileNotFoundError | ConnectionRefusedError)
+            raise _away("it does not run" if gone else error.strerror or str(error)) from error
 
     async def call(self, verb: str, **args: Any) -> dict[str, Any]:
         """Have `verb` done; its answer. Raises NetdError: "netd-away" where netd is gone, else with the code and the sentence that netd gave."""

@@ -46,3 +46,14 @@ def test_a_trunk_is_tried_out(api: Api, client: Callable[..., Api], carrier: Car
     wait_until(lambda: call.rtp.heard() > 50, 10.0, "a second of the sentence")
     call.hangup()
     wait_until(lambda: api.ok("GET", "/status")["line_test"]["state"] == "ended", 10.0, "the end in the status")
+
+
+def test_a_drill_is_refused_with_its_reason_where_there_can_be_none(api: Api, client: Callable[..., Api]) -> None:
+    """This engine runs without netd; tests/integration/network/test_drill.py has the real one."""
+    assert api.ok("GET", "/wan/drill")["last"] is None
+    refused(client("read", "calls").post("/wan/drill", {"seconds": 30}), 403, "scope")
+    refused(api.post("/wan/drill", {"seconds": 5}), 422, "document")
+    refused(api.post("/wan/drill", {"seconds": 30, "interface": "lan"}), 422, "document")
+    refused(api.post("/wan/drill", {"seconds": 30}), 409, "unable")
+    refused(api.delete("/wan/drill"), 409, "idle")
+    assert "netd" in api.ok("GET", "/wan/drill")["unable"]

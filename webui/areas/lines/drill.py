@@ -49,7 +49,7 @@ def now(state: State) -> Markup:
     return Markup(  # noqa: S704  (a template's output)
         render_template(
             "lines/drill-now.html", up=state.up and bool(state.drill), unable=state.drill.get("unable", ""), last=last, shapes=SHAPES, titles=_titles(),
-            running=bool(last) and last["state"] != "over", calls=calls, emergency=emergency, wan=state.wan.get("state", "unknown"),
+            running=last is not None and last["state"] != "over", calls=calls, emergency=emergency, wan=state.wan.get("state", "unknown"),
         )
     )  # fmt: skip
 
