@@ -14,7 +14,7 @@ SIZES = ((1280, 800), (768, 1024), (360, 740))
 AREAS = ("account", "apply", "calls", "diag", "emergency", "flows", "home", "lines", "me", "more", "people", "phones", "settings", "welcome")
 """The first words of their addresses: what tests are repeated for. `test_pages.py` says when one is missing."""
 ELSEWHERE = {"access.claim", "access.sign_in", "front"}
-PARTS = {"apply.checks", "settings.alerts_state"}
+PARTS = {"apply.checks", "lines.firewall_now", "settings.alerts_state"}
 """What only scripts ask for, to put it into a page."""
 
 
