@@ -74,7 +74,7 @@ CHILDREN = (
     ),
     ChildSpec("provisioning", (sys.executable, "-m", "appliance.app.provisioning"), _SERVES_PHONES, essential=False),
     ChildSpec("provisioning-http", (sys.executable, "-m", "appliance.app.provisioning_http"), _SERVES_PHONES, essential=False),
-    ChildSpec("netd", (sys.executable, "-m", "appliance.app.netd"), Policy(crash_window_s=600.0, longest_delay_s=60.0), essential=False),
+    ChildSpec("netd", (sys.executable, "-m", "appliance.app.netd"), Policy(crash_window_s=600.0, longest_delay_s=5.0), essential=False),
 )
 """In starting order; they are stopped in the opposite one."""
 PATIENCE_S = 20.0

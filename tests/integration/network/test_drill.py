@@ -153,7 +153,8 @@ def test_killed_at_any_moment_it_heals(office: Office) -> None:
         office.box.wait_back(HEAL_S)
         report = wait_until(lambda: (last := office.drill()["last"]) and last["state"] == "over" and last, HEAL_S * 2, "the report")
         assert report["id"] != before and ("netd" in report["ended"] or "kernel" in report["ended"]), report
-        assert "drill" not in office.net.box.run("nft", "list", "tables")
+        # The kernel has forgotten the cut; the empty table goes with the next netd.
+        wait_until(lambda: "drill" not in office.net.box.run("nft", "list", "tables"), HEAL_S, "no table left")
 
 
 def test_a_killed_command_does_not_end_the_drill_and_everything_killed_does(office: Office) -> None:
