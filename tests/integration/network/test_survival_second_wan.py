@@ -83,7 +83,7 @@ def test_the_second_way_is_taken_and_given_back(two: Two, loss: Callable[[SiteNe
 
 def test_who_dies_takes_nothing_with_it(two: Two) -> None:
     """netd killed while it holds a way: the one that comes after it goes on; the engine keeps it up."""
-    net, netd, box, _ = two
+    net, netd, _box, _ = two
     back(two)
     net.cut_wan()
     wait_until(lambda: leaves_by(net) == "wan2", 20.0, "the second way put first")

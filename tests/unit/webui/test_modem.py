@@ -19,7 +19,8 @@ MODEM: dict[str, Any] = {
     "call": {"id": 1, "number": "+12025550177", "outgoing": True, "state": "ended", "end": "busy", "reason": ""},
     "texts": [{"id": 1, "to": "+12025550143", "parts": 2, "sent": 1, "state": "failed", "reason": "there was no network"}],
 }  # fmt: skip
-TEST = {"id": "t", "trunk": "mobile modem", "to": "+12025550177", "state": "failed", "code": 0, "cause": "The modem does not answer", "cure": "Take its power away"}
+TEST = {"id": "t", "trunk": "mobile modem", "to": "+12025550177", "state": "failed", "code": 0, "cause": "The modem does not answer",
+        "cure": "Take its power away"}  # fmt: skip
 
 
 def say(monkeypatch: pytest.MonkeyPatch, modem: dict[str, Any], test: dict[str, Any] | None = None) -> None:
