@@ -74,7 +74,8 @@ const query=groups.map(n=>'g='+encodeURIComponent(n)).join('&');
 const patch=words=>{for(const[key,html]of Object.entries(words))$$(`[data-live="${CSS.escape(key)}"]`).forEach(x=>{
 if(x.word===html)return;const box=document.createElement('template');box.innerHTML=html;
 if(x.word===undefined&&x.innerHTML===box.innerHTML){x.word=html;return}
-x.word=html;const id=x.contains(document.activeElement)?document.activeElement.id:'';x.innerHTML=html;vars(x);if(id)document.getElementById(id)?.focus();
+x.word=html;const id=x.contains(document.activeElement)?document.activeElement.id:'',chosen=$$('select[id]',x).map(s=>[s.id,s.value]);x.innerHTML=html;vars(x);
+chosen.forEach(([of,value])=>{const s=document.getElementById(of);if(s)s.value=value});if(id)document.getElementById(id)?.focus();
 x.dispatchEvent(new CustomEvent('live',{bubbles:true,detail:key}))});tick()};
 /* a page nobody looks at holds no stream (a browser has six connections for all its pages): it asks now and then */
 let source,heard=0,stop=false;

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import redirect, request, url_for
+from flask import redirect, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
@@ -51,7 +51,7 @@ def waiting(state: State) -> list[Waiting]:
         what = f"{MAKERS.get(row['family'], row['family'])} {str(row['model']).removeprefix(row['family'] + '-').upper()}".strip()
         found.append(
             Waiting(
-                pretty(row["mac"]), row["ip"], what[:60] or gettext("Unknown phone"), device, name_of(devices.get(device, {}), device) if device else "",
+                pretty(row["mac"]), row["ip"], what[:60] or gettext("Unknown phone"), device, _whose(devices.get(device, {}), device) if device else "",
                 _reason(row, device), row["seen_s"], row["open_s"],
             )
         )  # fmt: skip
@@ -77,15 +77,15 @@ def _reason(row: Mapping[str, Any], device: str) -> str:
 
 def ownerless() -> list[tuple[str, str]]:
     """(key, name) of devices without a MAC address: what a waiting phone can become."""
-    devices, users = place().kind("devices"), place().kind("users")
-    found = []
-    for key, held in devices.items():
-        if held.get("mac"):
-            continue
-        owner = users.get(str(held.get("owner") or ""), {})
-        number = str(held.get("extension") or owner.get("extension") or "")
-        found.append((key, f"{number} {owner.get('name') or name_of(held, key)}".strip()))
+    found = [(key, _whose(held, key)) for key, held in place().kind("devices").items() if not held.get("mac")]
     return sorted(found, key=lambda each: (len(each[1].split()[0]) if each[1] else 0, sort_key(each[1])))
+
+
+def _whose(held: Mapping[str, Any], key: str) -> str:
+    """`201 Ada Berg`."""
+    owner = place().kind("users").get(str(held.get("owner") or ""), {})
+    number = str(held.get("extension") or owner.get("extension") or "")
+    return f"{number} {owner.get('name') or name_of(held, key)}".strip()
 
 
 def plain(mac: str) -> str:
@@ -101,6 +101,17 @@ def how_many(state: State) -> str:
     """Changes when another phone asks."""
     count = len(waiting(state))
     return ngettext("%(num)d phone waits", "%(num)d phones wait", count) if count else gettext("None waits")
+
+
+@live("phones.waiting-list")
+def waiting_list(state: State) -> Markup:
+    """Those that wait, and what can be done with each."""
+    return waiting_shown(state, "")
+
+
+def waiting_shown(state: State, back: str) -> Markup:
+    """The same for a page that `back` names (`_back`)."""
+    return Markup(render_template("phones/waiting.html", waiting=waiting(state), ownerless=ownerless(), back=back))  # noqa: S704  (a template's output)
 
 
 @live("phones.settings")
@@ -132,24 +143,31 @@ def assign(mac: str) -> Response:
     held = place().kind("devices").get(key)
     if held is None or len(plain(mac)) != 12:
         toast(gettext("Choose whose phone it is."))
-        return redirect(url_for("phones.index"), 303)
+        return _back()
     try:
         shown = editor.show(path)
         written = editor.set(path, {**shown.value, "mac": pretty(plain(mac))}, shown.version)
         remember(path, shown.value, written.version, gettext("%(mac)s is the phone of %(name)s, not applied.", mac=mac[:20], name=name_of(held, key)))
     except HoldfastError as error:
         toast(f"{error.sentence}. {error.hint}")
-        return redirect(url_for("phones.index"), 303)
+        return _back()
     _enrol(plain(mac), quiet=True)
-    return redirect(url_for("phones.index"), 303)
+    return _back()
 
 
 @AREA.post("/waiting/enrol")
 def let_in() -> Response:
     """Let one phone (`mac`) in, or every phone of the site."""
     _enrol(plain(request.form.get("mac", "")[:20]))
+    return _back()
+
+
+def _back() -> Response:
+    """To the page the button was on: a phone's, that of the first hour, or the fleet."""
     key = request.form.get("key", "")[:80]
-    return redirect(url_for("phones.device", key=key) if key in place().kind("devices") else url_for("phones.index"), 303)
+    if key in place().kind("devices"):
+        return redirect(url_for("phones.device", key=key), 303)
+    return redirect(url_for("welcome.people", _anchor="waiting") if request.form.get("back") == "welcome" else url_for("phones.index"), 303)
 
 
 @AREA.post("/devices/<key>/fetch")

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from webui.areas.phones import AREA
 from webui.areas.phones.fleet import contacts_of, devices, name_of
 from webui.areas.phones.forms import DeviceForm
-from webui.areas.phones.settings import ownerless, plain, waiting
+from webui.areas.phones.settings import plain
 from webui.areas.phones.signin import sign_in
 from webui.engine import engine
 from webui.forms.form import delete
@@ -30,7 +30,7 @@ def index() -> str:
     }
     counts = {name: len(each) for name, each in shown.items()}
     rows = shown.get(request.args.get("show", ""), rows)
-    return render_template("phones/fleet.html", rows=page(rows), counts=counts, waiting=waiting(engine().state), ownerless=ownerless())
+    return render_template("phones/fleet.html", rows=page(rows), counts=counts)
 
 
 @AREA.route("/new", methods=["GET", "POST"])

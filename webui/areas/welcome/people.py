@@ -15,6 +15,7 @@ from appliance.site.secrets import DEVICE
 from webui.areas.lines.destination import extensions, told
 from webui.areas.phones.fleet import address, contacts_of, model
 from webui.areas.phones.forms import DeviceForm
+from webui.areas.phones.settings import waiting_shown
 from webui.areas.phones.signin import sign_in
 from webui.areas.welcome import AREA
 from webui.areas.welcome.forms import PersonForm, sample
@@ -95,11 +96,11 @@ def no_examples() -> Response:
 
 
 def _page(form: PersonForm, refused: list[str] | None = None) -> str:
-    rows, main = listing(_rows(), ROWS), str(place().document().get("main_number") or "")
+    rows, main, pending = listing(_rows(), ROWS), str(place().document().get("main_number") or ""), place().pending()
     return page(
         "people", form=form, rows=rows, signs={row.key: sign_in(row.key) for row in rows.rows if row.ready}, server=_server(),
         main=main, leads=told(_incoming(main)[1].get("destination")) if main and _incoming(main)[1] else "", answering=extensions(),
-        waits=sum(not row.ready for row in _rows()), examples=len(_examples()), refused=refused or [],
+        waits=sum(not row.ready or pending.touches(f"devices.{row.key}") for row in _rows()), examples=len(_examples()), refused=refused or [],
     )  # fmt: skip
 
 
@@ -157,6 +158,12 @@ def _state(contacts: Sequence[Mapping[str, Any]], typed: bool) -> Markup:
     if contacts:
         return Markup('{} <span class="dim xs">{}</span>').format(st("ok", gettext("Ready")), model(str(contacts[0]["user_agent"])) or address(contacts[0]))
     return st("info", gettext("Waiting until it signs in"), "", "wait") if typed else st("off", gettext("Not ready yet"))
+
+
+@live("welcome.waiting")
+def waiting(state: State) -> Markup:
+    """Phones that fetch their settings themselves and have no owner yet."""
+    return waiting_shown(state, "welcome")
 
 
 @live("welcome.phones")
