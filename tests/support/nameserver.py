@@ -1,13 +1,18 @@
-"""A small real name server over UDP on loopback, that can be silent, broken or wrong."""
+"""A small real name server over UDP, that can be silent, broken or wrong."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
 
 import dns.flags
 import dns.message
 import dns.rcode
 import dns.rrset
+
+from tests.support.net import Namespace
 
 
 class NameServer(asyncio.DatagramProtocol):
@@ -44,7 +49,25 @@ class NameServer(asyncio.DatagramProtocol):
         self.transport.sendto(b"\xff\x00nonsense" * 20 if self.mode == "garbage" else reply.to_wire(), source)
 
 
-async def name_server() -> NameServer:
-    """One on a free port; its `address` is (ip, port). Close its `transport` at the end."""
-    _, server = await asyncio.get_running_loop().create_datagram_endpoint(NameServer, local_addr=("127.0.0.1", 0))
+async def name_server(at: tuple[str, int] = ("127.0.0.1", 0)) -> NameServer:
+    """One at `at`, by default on a free port; its `address` is (ip, port). Close its `transport` at the end."""
+    _, server = await asyncio.get_running_loop().create_datagram_endpoint(NameServer, local_addr=at)
     return server
+
+
+@contextlib.contextmanager
+def serving(ns: Namespace, at: tuple[str, int], zone: Mapping[tuple[str, str], list[str]]) -> Iterator[NameServer]:
+    """One inside a namespace, on a thread of its own."""
+    loop = asyncio.new_event_loop()
+    with ns.entered():
+        server = loop.run_until_complete(name_server(at))
+    server.zone.update(zone)
+    thread = threading.Thread(target=loop.run_forever, name="name server", daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(server.transport.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5.0)
+        loop.close()

@@ -18,15 +18,18 @@ from tests.support.certificates import Issuer, key_pem
 
 
 class MailServer:
-    """Takes mail over STARTTLS with a password: `.messages`, each as often as it came. `trust`: the file of what vouches for it, for SSL_CERT_FILE."""
+    """Takes mail over STARTTLS with a password: `.messages`, each as often as it came.
 
-    def __init__(self, folder: Path, port: int, user: str = "box", password: str = "good password") -> None:
-        self.port = port
+    `name`: what its certificate says; `trust`: the file of what vouches for it, for SSL_CERT_FILE.
+    """
+
+    def __init__(self, folder: Path, port: int, user: str = "box", password: str = "good password", *, ip: str = "127.0.0.1", name: str = "127.0.0.1") -> None:
+        self.ip, self.port = ip, port
         self.messages: list[EmailMessage] = []
         self.refused: set[str] = set()
         self._user, self._password = user, password
         issuer = Issuer()
-        pem, key = issuer.issue("127.0.0.1")
+        pem, key = issuer.issue(name)
         self.trust, own = folder / "trusted.pem", folder / "mail.pem"
         self.trust.write_text(issuer.pem)
         own.write_text(pem + key_pem(key))
@@ -35,9 +38,7 @@ class MailServer:
         self._server: Controller | None = None
 
     def start(self) -> Self:
-        self._server = Controller(
-            self, "127.0.0.1", self.port, tls_context=self._tls, require_starttls=True, auth_required=True, authenticator=self._authenticate
-        )
+        self._server = Controller(self, self.ip, self.port, tls_context=self._tls, require_starttls=True, auth_required=True, authenticator=self._authenticate)
         self._server.start()
         return self
 
@@ -66,8 +67,8 @@ class MailServer:
 class Hook:
     """Takes POST requests: `.taken` is (headers, body) of each. `status`: what it answers."""
 
-    def __init__(self, port: int) -> None:
-        self.port, self.status = port, 204
+    def __init__(self, port: int, ip: str = "127.0.0.1") -> None:
+        self.ip, self.port, self.status = ip, port, 204
         self.taken: list[tuple[dict[str, str], bytes]] = []
         self._server: ThreadingHTTPServer | None = None
 
@@ -86,7 +87,7 @@ class Hook:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._server = ThreadingHTTPServer((self.ip, self.port), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
