@@ -334,7 +334,7 @@ class EmergencyCall(Session):
 
     def _end_callback(self) -> None:
         for window in (self.id, _over_modem(self.id)):
-            record = self._help.callbacks.ended(window, self._help.moment())
+            record = self._help.callbacks.ended(window, self._help.moment(), hold=self._service.kind != "test")
             if record is not None:
                 self._help.store_callback(record)
 

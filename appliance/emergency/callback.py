@@ -84,12 +84,13 @@ class CallbackMap:
         self._last_used[elin] = now.at_s
         return self._record(window, now)
 
-    def ended(self, session: SessionId, now: Moment) -> CallbackRecord | None:
-        """The call hung up: its number stays with the phone for the hold time. None when the call has no number or had ended before."""
+    def ended(self, session: SessionId, now: Moment, *, hold: bool = True) -> CallbackRecord | None:
+        """The call hung up: its number stays with the phone for the hold time, or is free at once (nobody calls back after a test). None when the call has
+        no number or had ended before."""
         window = self._windows.get(session)
         if window is None or window.until is not None:
             return None
-        window.until = now.at_s + self._hold_s
+        window.until = now.at_s + (self._hold_s if hold else 0.0)
         window.touched = self._last_used[window.elin] = now.at_s
         return self._record(window, now)
 

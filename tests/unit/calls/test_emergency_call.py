@@ -622,6 +622,7 @@ async def test_a_test_call_takes_the_same_way_and_says_so(world: World) -> None:
     phone.hangs_up()
     await settle()
     assert world.records[0].test
+    assert world.callbacks.records(world.moment()) == (), "nobody calls back after a test: the menu of its number answers again"
 
 
 @story()
