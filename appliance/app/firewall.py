@@ -162,11 +162,15 @@ class FirewallService:
             box.settings.sip_port,
             box.settings.sip_tls_port,
             (media.first, media.first + media.count - 1),
-            distinct(str(network) for network in held.safe_networks),
+            distinct(self._safe()),
             distinct(self._trunks()),
             distinct(self._phones),
             held.sip_open,
         )
+
+    def _safe(self) -> list[str]:
+        """The site's, and those of who installs the box from afar."""
+        return [*map(str, self._box.snapshot.site.firewall.safe_networks), *self._box.settings.safe_networks]
 
     def _trunks(self) -> list[str]:
         """Switched off or not: an emergency call tries them all."""
@@ -182,7 +186,7 @@ class FirewallService:
         self._phones = self._registered_outside()
         self._kept = keep(
             lan=on_link(self._legs, guarded),
-            safe=map(str, self._box.snapshot.site.firewall.safe_networks),
+            safe=self._safe(),
             trunks=self._trunks(),
             phones=self._phones,
             administrators=self._signed_in,

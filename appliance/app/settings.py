@@ -41,6 +41,8 @@ class Settings:
     """Where the kernel tells of the board's sensors."""
     netd: Path | None = None
     """Socket of a netd that somebody else looks after (a systemd unit of its own); None: the supervisor starts one."""
+    safe_networks: tuple[str, ...] = ()
+    """Networks outside that the firewall lets in from the first start, before the site's own safe list has anything: who installs from afar stays connected."""
 
     @property
     def run(self) -> Path:
@@ -79,6 +81,7 @@ class Settings:
             crashes=_count(env, "HOLDFAST_CRASHES"),
             modem=_modem(env),
             netd=_path(env, "HOLDFAST_NETD"),
+            safe_networks=_networks(env, "HOLDFAST_SAFE_NETWORKS"),
             sysfs=_path(env, "HOLDFAST_SYSFS") or Path("/sys"),
         )
         if settings.netd is not None:
@@ -150,6 +153,16 @@ def _number(env: Mapping[str, str], name: str, default: int, allowed: range, hin
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:
     return _number(env, name, default, range(1, 65536), f"give a port from 1 to 65535; unset it is {default}")
+
+
+def _networks(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    found = []
+    for word in filter(None, (each.strip() for each in env.get(name, "").split(","))):
+        try:
+            found.append(str(ipaddress.ip_network(word)))
+        except ValueError as error:
+            raise SettingsError(f"{name}: {word!r} is no address or network", "separate them by commas: 203.0.113.7, 203.0.113.0/24") from error
+    return tuple(found)
 
 
 def _count(env: Mapping[str, str], name: str) -> int:

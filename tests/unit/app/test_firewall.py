@@ -58,7 +58,8 @@ class Case:
         registrations = SimpleNamespace(all=lambda: [SimpleNamespace(received=SimpleNamespace(ip=ip)) for ip in self.ips])
         names = SimpleNamespace(find=lambda host, *_: [SimpleNamespace(ip=host)], listeners=[])
         box: Any = SimpleNamespace(
-            settings=SimpleNamespace(bind=("10.77.0.1",), netd_socket=None, sip_port=5060, sip_tls_port=5061), snapshot=SimpleNamespace(site=site),
+            settings=SimpleNamespace(bind=("10.77.0.1",), netd_socket=None, safe_networks=("100.64.7.0/24",), sip_port=5060, sip_tls_port=5061),
+            snapshot=SimpleNamespace(site=site),
             names=names, registrations=registrations, endpoint=SimpleNamespace(config=SimpleNamespace(media=SimpleNamespace(first=20000, count=8000))),
         )  # fmt: skip
         self.box, self.service = box, FirewallService(box, lambda: self.now, lambda: self.legs)
@@ -102,7 +103,7 @@ def test_ten_wrong_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [ban["address"] for ban in case.service.bans()["bans"]] == [STRANGER]
 
 
-@pytest.mark.parametrize("ip", ["10.77.0.11", "192.168.3.4", "198.51.100.10", "198.51.100.66", "203.0.113.2"])
+@pytest.mark.parametrize("ip", ["10.77.0.11", "192.168.3.4", "198.51.100.10", "198.51.100.66", "203.0.113.2", "100.64.7.9"])
 def test_who_is_never_banned(monkeypatch: pytest.MonkeyPatch, ip: str) -> None:
     case = Case(monkeypatch, safe_networks=["203.0.113.0/29"])
     case.look()

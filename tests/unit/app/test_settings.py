@@ -53,10 +53,11 @@ def test_every_variable_is_taken(tmp_path):
         HOLDFAST_MODEM="/dev/ttyUSB2, /dev/ttyUSB1",
         HOLDFAST_SYSFS="/srv/sys",
         HOLDFAST_NETD="/run/netd.sock",
+        HOLDFAST_SAFE_NETWORKS="203.0.113.7, 2001:db8::/32",
     )
     bind = ("127.0.0.2", "203.0.113.7", "fd00::1")
     modem = (Path("/dev/ttyUSB2"), Path("/dev/ttyUSB1"))
-    rest = (site, "debug", True, 3, modem, Path("/srv/sys"), Path("/run/netd.sock"))
+    rest = (site, "debug", True, 3, modem, Path("/srv/sys"), Path("/run/netd.sock"), ("203.0.113.7/32", "2001:db8::/32"))
     assert settings == Settings(tmp_path, bind, Path("/run/box.sock"), 15060, 15061, 18080, 18081, 6969, *rest)
     assert settings.netd_socket == Path("/run/netd.sock") and read(HOLDFAST_CONTROL="/run/box.sock").netd_socket == Path("/run/box.netd")
 
@@ -83,6 +84,8 @@ def test_every_variable_is_taken(tmp_path):
         ("HOLDFAST_BIND", "fe80::1"),
         ("HOLDFAST_BIND", "192.168.1.0/24"),
         ("HOLDFAST_LOG", "loud"),
+        ("HOLDFAST_SAFE_NETWORKS", "203.0.113.7/24"),
+        ("HOLDFAST_SAFE_NETWORKS", "home.example"),
         ("HOLDFAST_MODEM", "ttyUSB2"),
         ("HOLDFAST_MODEM", "/dev/ttyUSB2,"),
         ("HOLDFAST_MODEM", "/dev/ttyUSB2,/dev/ttyUSB2"),
