@@ -81,11 +81,12 @@ class PhoneDesk:
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 self.phones.restore(kept)
         self.rotation.subscribe()
-        await asyncio.get_running_loop().run_in_executor(None, self._prepare)
+        await loop.run_in_executor(None, self._prepare)
         await self.rotation.settle()
 
     async def run(self) -> None:
         """Keep what was seen; who was let in is kept at once."""
+        await self.networks.look()  # beside the start, which nothing holds up
         self.begin_sync(self.phones.stale(self._digests))
         while True:
             await asyncio.sleep(SEEN_S)

@@ -24,20 +24,21 @@ class ServedNetworks:
 
     def __init__(self, site: Callable[[], Site], interfaces: Callable[[], tuple[Leg, ...]] = legs) -> None:
         self._site, self._interfaces = site, interfaces
-        self._looked_s = float("-inf")
+        self._looking, self._looked_s = asyncio.Lock(), float("-inf")
         self._legs: tuple[Leg, ...] = ()
         self._roles: dict[str, Role | None] = {}
         self._asked: tuple[tuple[str, ...], tuple[Network, ...]] = ((), ())
 
     async def look(self) -> None:
-        """See which networks the box is in, unless that was seen just now. Never raises: what was known stays."""
-        if time.monotonic() - self._looked_s < AGAIN_S:
-            return
-        self._looked_s = time.monotonic()
-        try:
-            self._legs, self._roles = await asyncio.get_running_loop().run_in_executor(None, self._look)
-        except OSError as error:
-            log.warning("the box's networks cannot be seen: %s", error)
+        """See which networks the box is in, unless that was seen just now; who asks meanwhile waits for it. Never raises: what was known stays."""
+        async with self._looking:
+            if time.monotonic() - self._looked_s < AGAIN_S:
+                return
+            try:
+                self._legs, self._roles = await asyncio.get_running_loop().run_in_executor(None, self._look)
+            except OSError as error:
+                log.warning("the box's networks cannot be seen: %s", error)
+            self._looked_s = time.monotonic()
 
     def _look(self) -> tuple[tuple[Leg, ...], dict[str, Role | None]]:
         found = self._interfaces()

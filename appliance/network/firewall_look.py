@@ -16,11 +16,14 @@ _WIDE = 8
 
 def legs() -> tuple[Leg, ...]:
     """Asks the kernel (blocks for milliseconds). Raises OSError when it refuses netlink."""
-    from pyroute2 import IPRoute  # noqa: PLC0415 - 13 MB, loaded beside the start
+    from pyroute2 import IPRoute, NetlinkError  # noqa: PLC0415 - 13 MB, loaded beside the start
 
-    with IPRoute() as asked:
-        routes = [*asked.get_routes(family=socket.AF_INET), *asked.get_routes(family=socket.AF_INET6)]
-        return read(asked.get_links(), asked.get_addr(), routes)
+    try:
+        with IPRoute() as asked:
+            routes = [*asked.get_routes(family=socket.AF_INET), *asked.get_routes(family=socket.AF_INET6)]
+            return read(asked.get_links(), asked.get_addr(), routes)
+    except NetlinkError as error:  # no OSError of its own accord
+        raise OSError(error.code, str(error)) from error
 
 
 def read(links: Iterable[Any], addresses: Iterable[Any], routes: Iterable[Any]) -> tuple[Leg, ...]:

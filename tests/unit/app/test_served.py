@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -49,3 +50,25 @@ def test_a_network_that_came_later_and_a_kernel_that_does_not_say(site: dict[str
     assert asked(networks, "192.168.20.57") == [True]
     there.clear()
     assert asked(networks, "10.0.0.1", "192.168.20.57") == [False, True], "what was known stays"
+
+
+def test_many_phones_ask_at_once_after_a_start(site: dict[str, Site]) -> None:
+    looks: list[int] = []
+
+    def look() -> tuple[Leg, ...]:
+        looks.append(1)
+        assert all_asked.wait(10), "the others ask while the first one's look goes on"
+        return LEGS
+
+    async def ask(networks: ServedNetworks, last: int, number: int) -> bool:
+        if number == last:
+            all_asked.set()
+        return await networks.served(f"192.168.20.{number}")
+
+    async def ask_all() -> list[bool]:
+        networks = ServedNetworks(lambda: site["now"], look)
+        return await asyncio.gather(*(ask(networks, 99, number) for number in range(2, 100)))
+
+    all_asked = threading.Event()
+    assert asyncio.run(ask_all()) == [True] * 98
+    assert len(looks) == 1

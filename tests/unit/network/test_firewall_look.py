@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from pyroute2 import NetlinkError
+
 from appliance.network.firewall import Leg
 from appliance.network.firewall_look import legs, read
 
@@ -36,3 +39,12 @@ def test_both_families_and_all_kinds_of_ways_out() -> None:
 
 def test_the_kernel_is_asked() -> None:
     assert "lo" not in {leg.name for leg in legs()}
+
+
+def test_a_kernel_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise NetlinkError(1, "no")
+
+    monkeypatch.setattr("pyroute2.IPRoute", refuse)
+    with pytest.raises(OSError, match="no"):
+        legs()
