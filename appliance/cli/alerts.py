@@ -15,7 +15,10 @@ _STATES = {"waiting": "waits", "sent": "delivered", "dead": "given up"}
 
 @click.group()
 def alerts() -> None:
-    """See how alerts go out, send a test message, and list what was sent. `holdfast site set alerts.…` changes who gets them."""
+    """See how alerts go out, send a test message, and list what was sent.
+
+    `holdfast site set alerts.…`, then `holdfast site commit`, change who gets them.
+    """
 
 
 @alerts.command()

@@ -19,7 +19,10 @@ _STYLES = {"on": "green", "off": "bold red", "failed": "bold red"}
 
 @click.group()
 def firewall() -> None:
-    """See what strangers outside can reach, and who is banned. `holdfast site set firewall.…` changes what is open."""
+    """See what strangers outside can reach, and who is banned.
+
+    `holdfast site set firewall.…`, then `holdfast site commit`, change what is open.
+    """
 
 
 @firewall.command()

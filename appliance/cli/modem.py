@@ -39,7 +39,8 @@ def in_short(found: CellularShape) -> str:
 def modem() -> None:
     """Look at the cellular modem, call and send a text over it.
 
-    What it is used for is the site's affair: `holdfast config set modem`; the PIN of its SIM card: `holdfast secret set modem.sim.pin`.
+    What it is used for is the site's affair: `holdfast site set modem.…`, then `holdfast site commit`;
+    the PIN of its SIM card: `holdfast secret set modem.sim.pin`.
     """
 
 

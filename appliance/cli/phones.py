@@ -21,7 +21,8 @@ def list_(client: Client, screen: Screen, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    screen.line(f"Phones get settings in {', '.join(found['networks']) or 'no network'}. `holdfast site set provisioning.networks` changes that.")
+    screen.line(f"Phones get settings in {', '.join(found['networks']) or 'no network'}.")
+    screen.line("`holdfast site set provisioning.networks …`, then `holdfast site commit`, change that.")
     if found["open_s"]:
         screen.line(f"Every phone of the site may take its settings for {duration(found['open_s'])}.")
     if not found["phones"]:
