@@ -37,6 +37,7 @@ class Routes(Part):
 
     def __init__(self, tools: Tools) -> None:
         self._undo = tools.undo
+        self._one = asyncio.Lock()
 
     def verbs(self) -> dict[str, Verb]:
         return {
@@ -50,13 +51,15 @@ class Routes(Part):
             await asyncio.to_thread(_remove)
 
     async def undo(self, what: dict[str, Any]) -> None:
-        await asyncio.to_thread(_remove)
+        async with self._one:
+            await asyncio.to_thread(_remove)
 
     async def _prefer(self, args: PreferArgs, _: Client) -> dict[str, Any]:
         """Put it first, or keep it there, for `HELD_S`; {"held_s"}."""
         await self._undo.keep(self.name, KEY, {"interface": args.interface, "gateway": args.gateway}, HELD_S)
         try:
-            await asyncio.to_thread(_put, args.interface, args.gateway)
+            async with self._one:
+                await asyncio.to_thread(_put, args.interface, args.gateway)
         except NetdError:
             await self._undo.undo(self.name, KEY)
             raise
