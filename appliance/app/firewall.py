@@ -295,8 +295,13 @@ class FirewallService:
         return {"address": text_of(key)}
 
     def _key(self, address: str) -> str:
+        _, slash, length = address.partition("/")
         try:
-            return key_of(address)
+            key = key_of(address)
+            if not slash or length == str(network_of_key(key).prefixlen):
+                return key
+            hint = "give one address, for example 203.0.113.7; of IPv6 its network of /64 is banned"
+            raise HoldfastError(f"{address[:60]!r} is a network, and a ban is of one address", hint, code="address")
         except ValueError:
             raise HoldfastError(f"{address[:60]!r} is not an IP address", "for example 203.0.113.7", code="address") from None
 

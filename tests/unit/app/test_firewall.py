@@ -206,3 +206,24 @@ def test_what_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
         asyncio.run(case.service.ban("carrier.example", 0, "test"))
     with pytest.raises(HoldfastError, match=r"192\.0\.2\.1 is not banned"):
         asyncio.run(case.service.unban("192.0.2.1", "test"))
+
+
+@pytest.mark.parametrize("network", ["203.0.113.0/24", "192.0.2.66/31", "2001:db8:1:2::/48", "2001:db8:1:2::5/128", "0.0.0.0/0"])
+def test_a_network_is_not_taken_for_its_first_address(monkeypatch: pytest.MonkeyPatch, network: str) -> None:
+    case = Case(monkeypatch)
+    case.look()
+    for done in (case.service.ban(network, 0, "test"), case.service.unban(network, "test")):
+        with pytest.raises(HoldfastError, match="is a network, and a ban is of one address"):
+            asyncio.run(done)
+    assert case.netd.bans == {}
+
+
+@pytest.mark.parametrize(
+    ("typed", "listed"), [("192.0.2.66/32", "192.0.2.66"), ("2001:db8:1:2::/64", "2001:db8:1:2::/64"), ("2001:db8:1:2::5", "2001:db8:1:2::/64")]
+)
+def test_what_is_listed_is_let_in(monkeypatch: pytest.MonkeyPatch, typed: str, listed: str) -> None:
+    case = Case(monkeypatch)
+    case.look()
+    asyncio.run(case.service.ban(typed, 0, "test"))
+    assert [ban["address"] for ban in case.service.bans()["bans"]] == [listed]
+    assert asyncio.run(case.service.unban(listed, "test")) == {"address": listed} and case.netd.bans == {}

@@ -12,7 +12,10 @@ import pytest
 from appliance.errors import ControlError
 from tests.support.pages import Pages
 from tests.support.web import PASSWORD, office
+from webui.api.v1.caller import Caller
+from webui.app import create_app
 from webui.areas.lines import firewall
+from webui.config import Config
 
 AT, DANA = "/lines/firewall", "Dana Whitcomb (dana)"
 FORM = {"form": "FirewallForm", "enabled": "on", "safe_networks": "203.0.113.0/24\n198.51.100.7", "ban_minutes": "30", "outside": "eth1"}
@@ -101,6 +104,9 @@ def test_banning_and_letting_in(pages: Pages, monkeypatch: pytest.MonkeyPatch) -
     assert pages.post(AT, {"form": "unban", "address": "2001:db8:1:2::"}).status == 303
     assert "is let in again" in pages.get(AT).words
     assert asked == [("firewall.ban", "192.0.2.7", DANA), ("firewall.unban", "2001:db8:1:2::", DANA)]
+    monkeypatch.setattr(firewall, "current", lambda: SimpleNamespace(author="D" * 120))
+    assert pages.post(AT, {"form": "ban", "address": "192.0.2.7"}).status == 303
+    assert len(asked[-1][2]) == 80, "as much as the engine takes"
     shown = pages.post(AT, {"form": "ban", "address": "10.0.0.1"})
     assert shown.status == 422 and "it is on the LAN. The LAN is never banned." in shown.words and 'value="10.0.0.1"' in shown.text
 
@@ -116,3 +122,12 @@ def test_the_engine_is_told_who_signs_in_and_who_guesses(tmp_path: Path, monkeyp
     pages.client.delete_cookie("__Host-holdfast", domain="localhost")
     assert pages.post("/sign-in", {"user": "user-201", "password": PASSWORD}).status in {303, 422}
     assert all(signed_in is False for _, signed_in in told[1:]), "who is no administrator has no such shelter"
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8:1:2::/64", "2001:db8:1:2::%2F64"])
+def test_who_is_let_in_over_the_api_stands_as_the_list_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    asked: list[tuple[str, str, int]] = []
+    monkeypatch.setattr("webui.api.v1.operation.gate", lambda: SimpleNamespace(admit=lambda scope: Caller("T" * 120, frozenset({scope}))))
+    monkeypatch.setattr("webui.api.v1.firewall.ask_engine", lambda method, address, by: asked.append((method, address, len(by))))
+    answer = create_app(Config(tmp_path, tmp_path / "none.sock")).test_client().delete(f"/api/v1/firewall/bans/{address}")
+    assert (answer.status_code, asked) == (204, [("firewall.unban", address.replace("%2F", "/"), 80)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from appliance.control.client import BanShape, BansResult, FirewallResult
-from webui.api.v1.operation import Ask, Reply, operation
+from webui.api.v1.operation import Ask, Reply, Slashed, operation
 from webui.api.v1.state import BOX, ask_engine
 
 
@@ -31,12 +31,14 @@ def bans(ask: Ask) -> Reply:
 @operation("POST", "/firewall/bans", id="firewall.ban", tag=BOX, scope="write", body=BanBody, answers={201: BanShape}, refusals=(409,))
 def ban(ask: Ask) -> Reply:
     """Shut an address out for a while. The LAN, carriers, phones, signed-in administrators and the safe list are never banned."""
-    said = ask_engine("firewall.ban", address=ask.body.address, minutes=ask.body.minutes, by=ask.who.name)
+    said = ask_engine("firewall.ban", address=ask.body.address, minutes=ask.body.minutes, by=ask.who.name[:80])
     return Reply(said, 201, location="/firewall/bans")
 
 
-@operation("DELETE", "/firewall/bans/{address}", id="firewall.unban", tag=BOX, scope="write", answers={204: None}, refusals=(404, 409))
+@operation(
+    "DELETE", "/firewall/bans/{address}", id="firewall.unban", tag=BOX, scope="write", places={"address": Slashed}, answers={204: None}, refusals=(404, 409),
+)  # fmt: skip
 def unban(ask: Ask, address: str) -> Reply:
-    """Let an address in again."""
-    ask_engine("firewall.unban", address=address[:60], by=ask.who.name)
+    """Let an address in again. As the list has it, or any address of an IPv6 network that is banned."""
+    ask_engine("firewall.unban", address=address[:60], by=ask.who.name[:80])
     return Reply(status=204)

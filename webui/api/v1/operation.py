@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NewType
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel
@@ -24,6 +24,8 @@ from webui.api.v1.paging import Query
 from webui.guard import take_large, unguarded
 
 ROOT = "/api/v1"
+Slashed = NewType("Slashed", str)
+"""What stands in a path and may have slashes itself, as a network has: 2001:db8::/64."""
 IF_MATCH, IF_NONE_MATCH = "If-Match", "If-None-Match"
 
 
@@ -162,7 +164,8 @@ def add_routes(blueprint: Blueprint) -> None:
     for each in operations:
         rule = each.path
         for name, kind in each.places.items():
-            rule = rule.replace(f"{{{name}}}", f"<int:{name}>" if kind is int else f"<{name}>")
+            converter = "int:" if kind is int else "path:" if kind is Slashed else ""
+            rule = rule.replace(f"{{{name}}}", f"<{converter}{name}>")
         blueprint.add_url_rule(rule, each.id.replace(".", "-"), unguarded(_Served(each)), methods=[each.method], provide_automatic_options=False)
 
 

@@ -74,7 +74,7 @@ def firewall_now() -> str:
 
 def _done(what: str, address: str) -> Response | tuple[str, int]:
     try:
-        said = engine().call(f"firewall.{what}", address=address, by=current().author)
+        said = engine().call(f"firewall.{what}", address=address, by=current().author[:80])
     except HoldfastError as error:
         return _page(FirewallForm.at("firewall"), address if what == "ban" else "", f"{error.sentence}. {error.hint[:1].upper()}{error.hint[1:]}."), 422
     toast(gettext("%(address)s is banned.", address=said["address"]) if what == "ban" else gettext("%(address)s is let in again.", address=said["address"]))
