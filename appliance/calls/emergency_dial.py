@@ -18,6 +18,11 @@ from appliance.types import MODEM, TrunkId
 
 G711 = ("pcmu", "pcma")
 NOTHING = Conveyance()
+MODEM_SILENT_S = 12.0
+"""It says nothing before it has taken ATD, which waits for what it is at: a text on its way, the hang-up of a call that made room, the search for a network.
+Given up before that it would dial all the same, and ring at the centre for nobody."""
+MODEM_ALONE_S = 60.0
+"""Longer than all of that together may take (HURRY_S of cellular/at.py, DIAL_S of cellular/voice.py): it has told its own end by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +53,7 @@ def service_of(invite: Invite, recogniser: Recogniser) -> EmergencyService:
     return EmergencyService("emergency", general.number if general is not None else "112", service if scheme == "urn" else SOS, service)
 
 
-def emergency_paths(
-    service: EmergencyService, snapshot: Snapshot, rank: Callable[[TrunkId], int], last_good: str, *, modem: bool = False
-) -> tuple[Path, ...]:
+def emergency_paths(service: EmergencyService, snapshot: Snapshot, rank: Callable[[TrunkId], int], last_good: str, *, modem: bool = False) -> tuple[Path, ...]:
     """Every trunk of the site, disabled ones too, and the modem where there is one, the most promising first.
 
     A way that could carry a test only as a real call is left out of the test; so the modem is, for what a mobile network makes of a test number nobody knows.
@@ -60,8 +63,13 @@ def emergency_paths(
         if service.number or trunk.emergency_uri == "urn":
             paths.append(Path(key, trunk.enabled, rank(TrunkId(key))))
     if modem and service.kind != "test":
-        paths.append(Path(MODEM, rank=rank(MODEM), location=False))
+        paths.append(modem_path(rank(MODEM)))
     return order(paths, last_good)
+
+
+def modem_path(rank: int) -> Path:
+    """The modem among the paths."""
+    return Path(MODEM, rank=rank, location=False, silent_s=MODEM_SILENT_S, alone_s=MODEM_ALONE_S)
 
 
 def emergency_dial(told: Told, trunk_id: TrunkId, trunk: Trunk, snapshot: Snapshot, *, with_location: bool) -> Dial:

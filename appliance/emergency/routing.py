@@ -20,12 +20,17 @@ LONGEST_PAUSE_S = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A way to the emergency services: a trunk, a gateway or a modem. `rank`: how promising it is now, 0 is best. `location`: it can carry a location body."""
+    """A way to the emergency services: a trunk, a gateway or a modem. `rank`: how promising it is now, 0 is best. `location`: it can carry a location body.
+
+    `silent_s`: how long it may say nothing while another path can be tried; `alone_s`: while none can.
+    """
 
     id: str
     enabled: bool = True
     rank: int = 0
     location: bool = True
+    silent_s: float = SILENT_S
+    alone_s: float = SILENT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +124,13 @@ class EmergencyRoute:
         paths: Sequence[Path],
         *,
         call_id: str,
-        silent_s: float = SILENT_S,
         ring_s: float = RING_S,
         total_s: float = TOTAL_S,
         jitter: float = 0.5,
     ) -> None:
         self._paths = tuple(paths)
         self._call_id = call_id
-        self._silent_s, self._ring_s, self._total_s, self._jitter = silent_s, ring_s, total_s, jitter
+        self._ring_s, self._total_s, self._jitter = ring_s, total_s, jitter
         self._attempts: dict[int, Attempt] = {}
         self._plain = {path.id for path in paths if not path.location}
         self._live: int | None = None
@@ -252,7 +256,7 @@ class EmergencyRoute:
         attempt = Attempt(len(self._attempts) + 1, path.id, path.id not in self._plain, now)
         self._attempts[attempt.id] = attempt
         self._live = attempt.id
-        self._deadline = now + self._silent_s
+        self._deadline = now + (path.silent_s if self._another(now + path.silent_s) else path.alone_s)
         self._change(event, RouteState.CALLING, f" on {path.id}{'' if attempt.with_location else ' without location'}")
         return Send(attempt.id, path.id, attempt.with_location)
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from appliance.calls.emergency_dial import Told, emergency_dial, emergency_paths, service_of
+from appliance.calls.emergency_dial import MODEM_ALONE_S, MODEM_SILENT_S, Told, emergency_dial, emergency_paths, service_of
+from appliance.cellular.at import HURRY_S, RESYNC_S, Command
+from appliance.cellular.voice import DIAL_S
 from appliance.emergency.conveyance import PhoneLocation, geolocation_headers
 from appliance.emergency.recognise import EmergencyService, Recogniser
 from appliance.sip.api import Dial
-from appliance.types import TrunkId
+from appliance.types import MODEM, TrunkId
 from tests.unit.calls.fakes import snapshot_of
 from tests.unit.calls.test_route import invite
 
@@ -106,6 +108,14 @@ def test_the_order_of_paths_excludes_nothing() -> None:
     assert [path.id for path in paths] == ["third", "backup", "acme"]
     good = snapshot_of()
     assert [path.id for path in emergency_paths(SERVICE, good, lambda trunk: 0, "backup")] == ["backup", "acme"]
+
+
+def test_the_modem_has_the_time_it_needs_for_what_it_is_at() -> None:
+    paths = emergency_paths(SERVICE, snapshot_of(), lambda trunk: 0, "", modem=True)
+    times = [(path.id, path.silent_s, path.alone_s) for path in paths]
+    assert times == [("acme", 4.0, 4.0), ("backup", 4.0, 4.0), (MODEM, MODEM_SILENT_S, MODEM_ALONE_S)]
+    assert MODEM_SILENT_S > 2 * HURRY_S, "a text on its way, and the hang-up of a call"
+    assert HURRY_S + DIAL_S + 2 * Command("AT+CHUP").timeout_s + 2 * RESYNC_S < MODEM_ALONE_S, "everything it can be at"
 
 
 def test_a_test_call_never_becomes_a_real_one() -> None:

@@ -30,6 +30,22 @@ def test_a_silent_path_is_cancelled_after_four_seconds_and_the_next_tried():
     assert machine.attempts[0].outcome == "silent"
 
 
+def test_a_slow_path_is_left_its_own_time_and_longer_while_there_is_no_other():
+    modem = Path("modem", location=False, silent_s=12.0, alone_s=60.0)
+    machine = route(A, modem)
+    machine.start(0.0)
+    assert machine.on_tick(4.0) == (Cancel(1), Send(2, "modem", False))
+    assert machine.on_tick(15.9) == ()
+    assert machine.on_tick(16.0) == (Cancel(2),)
+    alone = route(modem)
+    alone.start(0.0)
+    assert alone.on_tick(59.9) == ()
+    assert alone.on_failed(1, 503, 59.9) == () and alone.state is RouteState.PAUSED, "its own end, not ours"
+    late = route(modem, A, total_s=10.0)
+    late.start(0.0)
+    assert late.next_deadline == 60.0, "after the total deadline there is no other either"
+
+
 def test_100_buys_no_time():
     machine = route(A, B)
     machine.start(0.0)
