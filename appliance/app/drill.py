@@ -47,6 +47,7 @@ class Drills:
     def __init__(self, box: Box) -> None:
         self._box = box
         self._file: Path = box.settings.data / "state" / "drill.json"
+        self._starting = False
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
         self._ended = ""
@@ -86,6 +87,17 @@ class Drills:
 
     async def start(self, seconds: int, by: str) -> DrillShape:
         """Cut the internet for so long. Raises HoldfastError where that must not be, or netd cannot."""
+        if self._starting or self._session is not None or (self._task is not None and not self._task.done()):
+            raise HoldfastError("A drill is under way", "wait until it is over, or end it", code="busy")
+        self._starting, self._ended = True, ""
+        self._over.clear()
+        try:
+            return await self._begin(seconds, by)
+        finally:
+            self._starting = False
+
+    async def _begin(self, seconds: int, by: str) -> DrillShape:
+        """Whatever ends it while something is waited for here is found in `_ended`."""
         if (unable := await self._about()) != "":
             self.unable = unable
             raise HoldfastError(f"There can be no drill here: {unable}", "run the box as root, or install its package", code="unable")
@@ -93,19 +105,18 @@ class Drills:
         before = checks.phones(self._box)
         answered = await checks.ask_phones(self._box, before)
         self._allowed()
-        self._ended = ""
-        self._over.clear()
         session = self._session = await Session.open(self._box.settings.netd_socket)
         spare = sorted({binding.received.ip for binding in before})
         try:
+            if self._ended:
+                raise self._not_begun()
             found = await session.call("drill.cut", seconds=seconds, spare=[ip for ip in spare if not ip.startswith("127.") and ":" not in ip])
             if self._ended:
-                raise HoldfastError("The drill was not begun: an emergency call began", "try again when it is over", code="emergency-in-progress")
+                raise self._not_begun()
         except BaseException as error:
-            session.close()
-            self._session = None
+            self._close(session)
             if self._ended and isinstance(error, NetdError):
-                raise HoldfastError("The drill was not begun: an emergency call began", "try again when it is over", code="emergency-in-progress") from error
+                raise self._not_begun() from error
             raise
         began = time.time()
         interfaces = [str(name) for name in found["interfaces"]]
@@ -124,8 +135,6 @@ class Drills:
     def _allowed(self) -> None:
         """Raises HoldfastError."""
         box = self._box
-        if self._session is not None or (self._task is not None and not self._task.done()):
-            raise HoldfastError("A drill is under way", "wait until it is over, or end it", code="busy")
         if box.notices.live() or any(row.emergency for row in box.context.live.rows()):
             raise HoldfastError("An emergency call is in progress", "try again when it is over", code="emergency-in-progress")
         if box.callbacks.map.records(Moment.now()):
@@ -134,10 +143,14 @@ class Drills:
         if box.wan.wan.state is State.DOWN:
             raise HoldfastError("The internet is down already, and this is no drill", "see `holdfast wan status`", code="down")
 
+    def _not_begun(self) -> HoldfastError:
+        if self._ended == _EMERGENCY:
+            return HoldfastError("The drill was not begun: an emergency call began", "try again when it is over", code="emergency-in-progress")
+        return HoldfastError(f"The drill was not begun: {self._ended}", "begin it again", code="idle")
+
     def emergency_began(self) -> None:
         """Called the moment an emergency call is taken, before its INVITE leaves; never waits, never raises."""
-        if self._session is not None:
-            self._end(_EMERGENCY)
+        self._end(_EMERGENCY)
 
     def end(self, by: str) -> DrillShape:
         """End it early. Raises HoldfastError where there is none."""
@@ -147,12 +160,17 @@ class Drills:
         return self.last
 
     def _end(self, why: str) -> None:
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        if self._starting or self._session is not None:
+            if self._session is not None:
+                self._close(self._session)
             self._ended = self._ended or why
             self._over.set()
             log.warning("the outage drill ends early: %s", why)
+
+    def _close(self, session: Session) -> None:
+        session.close()
+        if self._session is session:
+            self._session = None
 
     async def stop(self) -> None:
         """The engine stops."""
@@ -173,8 +191,7 @@ class Drills:
             log.exception("the outage drill broke off")
             self._ended = self._ended or "a fault of the box; its log has the details"
         finally:
-            session.close()
-            self._session = None
+            self._close(session)
         try:
             self._change(state="returning", left_s=0.0, ended=self._ended)
             await self._save()
