@@ -104,10 +104,10 @@ class Network:
             return Reach(Over.INTERNET)
         if parsed.is_loopback:
             return Reach(Over.BOX)
-        inside = [(network.prefixlen, interface) for network, interface in self.routed if parsed in network]
+        inside = [(network.prefixlen, interface in self.cables, interface) for network, interface in self.routed if parsed in network]
         if inside:
-            interface = max(inside)[1]
-            return Reach(Over.LAN, interface, interface in self.cables)
+            _, carrier, interface = max(inside)
+            return Reach(Over.LAN, interface, carrier)
         if parsed.is_link_local or any(parsed in network for network in self.near):
             return Reach(Over.LAN)
         way = next((path for path in self.paths if path.carrier), None)
@@ -117,18 +117,18 @@ class Network:
 def network_of(links: Iterable[Any], addresses: Iterable[Any], routes: Iterable[Any]) -> Network:
     """The same, of the kernel's messages (pure). A default route through another table than the main one is not the box's."""
     names = {m["index"]: (str(m.get_attr("IFLA_IFNAME")), m["flags"] & _CARRIER == _CARRIER) for m in links}
-    main = [m for m in routes if m["table"] == _MAIN_TABLE and m.get_attr("RTA_OIF") in names]
+    main = [(m, *hop) for m in routes if m["table"] == _MAIN_TABLE for hop in _hops(m) if hop[0] in names]
     found: list[tuple[int, Path]] = []
     first: set[tuple[str, str]] = set()
     routed = []
-    for m in main:
-        interface, carrier = names[m.get_attr("RTA_OIF")]
+    for m, index, gateway in main:
+        interface, carrier = names[index]
         if m.get("proto") == PREFERRED:
-            first.add((interface, str(m.get_attr("RTA_GATEWAY") or "")))
+            first.add((interface, gateway))
         elif m["dst_len"] >= _WIDE and (network := m.get_attr("RTA_DST")) is not None:
             routed.append((ipaddress.IPv4Network(f"{network}/{m['dst_len']}"), interface))
         elif m["dst_len"] == 0:
-            found.append((m.get_attr("RTA_PRIORITY") or 0, Path(interface, str(m.get_attr("RTA_GATEWAY") or ""), carrier)))
+            found.append((m.get_attr("RTA_PRIORITY") or 0, Path(interface, gateway, carrier)))
     found.sort(key=lambda each: (each[0], each[1].interface, each[1].gateway))
     by_metric = tuple(dict.fromkeys(path for _, path in found))
     paths = tuple(sorted(by_metric, key=lambda path: (path.interface, path.gateway) not in first))
@@ -138,6 +138,12 @@ def network_of(links: Iterable[Any], addresses: Iterable[Any], routes: Iterable[
         frozenset(name for name, carrier in names.values() if carrier),
         next((path for path in paths if (path.interface, path.gateway) in first), None), by_metric,
     )  # fmt: skip
+
+
+def _hops(route: Any) -> list[tuple[int | None, str]]:
+    """Interface numbers and gateways ("": none) a route leads over: several where it shares the load (RTA_MULTIPATH, rtnetlink(7)), which has no own ones."""
+    several = [(hop["oif"], str(hop.get_attr("RTA_GATEWAY") or "")) for hop in route.get_attr("RTA_MULTIPATH") or ()]
+    return several or [(route.get_attr("RTA_OIF"), str(route.get_attr("RTA_GATEWAY") or ""))]
 
 
 class LinkWatch:

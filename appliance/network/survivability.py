@@ -123,7 +123,8 @@ def _outer(line: Line, internet: Internet) -> tuple[Standing, str]:
     """A line over the internet: that comes first, then what the line itself says."""
     if internet.state is State.DOWN:
         if not internet.link:
-            return Standing.CUT, "The internet has no link"
+            # A line that answers has a way the default routes do not show: another table's, or IPv6.
+            return Standing.FAILING if line.works else Standing.CUT, "The internet has no link"
         if not internet.returning:
             return Standing.FAILING, "The internet is down"
         if line.works is not False:

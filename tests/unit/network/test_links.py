@@ -50,6 +50,19 @@ def test_ways_out_stand_in_the_order_of_their_metrics_with_their_cables() -> Non
     assert [found.is_near(ip) for ip in ("203.0.113.9", "127.0.0.1", "198.51.100.10", "no address")] == [True, True, False, False]
 
 
+def test_a_route_that_shares_the_load_is_as_many_ways_out_as_it_has_hops() -> None:
+    links = [Said(index=2, flags=0x1003, IFLA_IFNAME="wan"), Said(index=3, flags=0x11043, IFLA_IFNAME="wan2")]
+    hops = [Said(oif=2, RTA_GATEWAY="203.0.113.1"), Said(oif=3, RTA_GATEWAY="100.64.2.1"), Said(oif=9, RTA_GATEWAY="192.0.2.1")]
+    routes = [
+        Said(dst_len=0, table=254, RTA_MULTIPATH=hops, RTA_PRIORITY=100),
+        Said(dst_len=16, table=254, RTA_DST="10.9.0.0", RTA_MULTIPATH=[Said(oif=3), Said(oif=2)]),
+    ]
+    found = network_of(links, [], routes)
+    assert found.paths == (Path("wan", "203.0.113.1", False), Path("wan2", "100.64.2.1", True)), "the third hop's interface is gone"
+    assert found.reach("198.51.100.10") == Reach(Over.INTERNET, "wan2", True)
+    assert found.reach("10.9.0.1") == Reach(Over.LAN, "wan2", True), "one of its ways has a cable"
+
+
 def test_what_the_kernel_routes_inside_the_site_is_no_internet() -> None:
     links = [Said(index=2, flags=0x11043, IFLA_IFNAME="wan"), Said(index=3, flags=0x1003, IFLA_IFNAME="lan"), Said(index=4, flags=0x11043, IFLA_IFNAME="vpn")]
     addresses = [Said(index=2, prefixlen=24, IFA_LOCAL="203.0.113.2"), Said(index=3, prefixlen=24, IFA_LOCAL="10.77.0.1")]

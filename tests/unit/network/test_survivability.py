@@ -1,6 +1,7 @@
 """The order of the ways out and the reason for each place in it."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_with_the_internet_up_each_line_speaks_for_itself() -> None:
     ("internet", "standing", "order"),
     [
         (Internet(State.DOWN), Standing.FAILING, (PRI, MODEM, A)),
-        (Internet(State.DOWN, link=False), Standing.CUT, (PRI, MODEM)),
+        (Internet(State.DOWN, link=False), Standing.FAILING, (PRI, MODEM, A)),
         (Internet(State.UP, link=False), Standing.FAILING, (PRI, MODEM, A)),
         (Internet(State.DOWN, returning=True), Standing.UNKNOWN, (PRI, A, MODEM)),
         (Internet(State.POOR), Standing.WORKS, (A, PRI, MODEM)),
@@ -53,6 +54,13 @@ def test_an_outage_touches_what_needs_the_internet_alone(internet: Internet, sta
     ways = survey([CARRIER, GATEWAY], reach, internet, ModemFacts(True, outside=True))
     assert said(ways)[A][0] is standing and said(ways)[PRI][0] is Standing.WORKS
     assert outside(ways, (A, PRI)) == order
+
+
+@pytest.mark.parametrize(("works", "standing", "order"), [(True, Standing.FAILING, (A,)), (None, Standing.CUT, ()), (False, Standing.CUT, ())])
+def test_without_a_default_route_a_line_that_answers_is_still_tried(works: bool | None, standing: Standing, order: tuple[TrunkId, ...]) -> None:
+    """Its way may be one of another table, or IPv6."""
+    ways = survey([replace(CARRIER, works=works)], reach, Internet(State.DOWN, link=False))
+    assert said(ways) == {A: (standing, "The internet has no link")} and outside(ways, (A,)) == order
 
 
 def test_a_gateway_that_is_silent_or_without_a_cable_comes_after_what_works() -> None:
