@@ -43,8 +43,8 @@ log = logging.getLogger("supervisor")
 
 _PR_SET_PDEATHSIG = 1
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-STOP_ALL_S = 8.5
-"""Longest time from the signal to the last KILL, however many children there are."""
+STOP_ALL_S, LEAST_S = 8.5, 0.5
+"""Time from the signal to the last KILL, however many children there are; and what a child has even when that was spent on others that hung."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -65,6 +65,7 @@ LEAN = {"MALLOC_ARENA_MAX": "2"}
 """Environment of the children that saves memory: many threads that allocate little need no arena each (mallopt(3))."""
 _SERVES_PHONES = Policy(crash_window_s=600.0, silence_limit_s=30.0, stop_limit_s=2.5, longest_delay_s=60.0)
 CHILDREN = (
+    ChildSpec("netd", (sys.executable, "-m", "appliance.app.netd"), Policy(crash_window_s=600.0, longest_delay_s=5.0), essential=False),
     ChildSpec("engine", (sys.executable, "-m", "appliance")),
     ChildSpec(
         "web",
@@ -74,9 +75,8 @@ CHILDREN = (
     ),
     ChildSpec("provisioning", (sys.executable, "-m", "appliance.app.provisioning"), _SERVES_PHONES, essential=False),
     ChildSpec("provisioning-http", (sys.executable, "-m", "appliance.app.provisioning_http"), _SERVES_PHONES, essential=False),
-    ChildSpec("netd", (sys.executable, "-m", "appliance.app.netd"), Policy(crash_window_s=600.0, longest_delay_s=5.0), essential=False),
 )
-"""In starting order; they are stopped in the opposite one."""
+"""In starting order, the essential ones before all others; they are stopped in the opposite one: the firewall stays until nobody listens any more."""
 PATIENCE_S = 20.0
 """Others start after so long even when an essential child is not ready: a browser may be what helps."""
 
@@ -371,7 +371,8 @@ class Supervisor:
             if child.process is None:
                 continue
             child.process.send_signal(signal.SIGTERM)
-            deadline = min(last, time.monotonic() + child.spec.policy.stop_limit_s)
+            now = time.monotonic()
+            deadline = max(now + LEAST_S, min(last, now + child.spec.policy.stop_limit_s))
             with selectors.DefaultSelector() as end:
                 end.register(child.pidfd, selectors.EVENT_READ)
                 while (left := deadline - time.monotonic()) > 0 and not end.select(left):

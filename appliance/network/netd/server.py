@@ -108,7 +108,7 @@ class Server:
             async with asyncio.timeout(VERB_S):
                 result = await verb.run(args, client)
             if verb.changes:
-                log.info("%s by uid %d (pid %d): %s", name, client.uid, client.pid, args)
+                log.info("%s by uid %d (pid %d), %d bytes", name, client.uid, client.pid, len(line))
             return {"result": result}
         except HoldfastError as error:
             log.warning("%s by uid %d (pid %d) refused: %s", name or "a request", client.uid, client.pid, error)

@@ -137,6 +137,37 @@ def test_a_signal_ends_everything(box, number):
     assert box.state()["pid"] is None
 
 
+NAMED = """
+import os, signal, sys
+from pathlib import Path
+from appliance.app.child import ParentLink
+
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+ParentLink.from_env(os.environ).ready(())
+signal.sigwait([signal.SIGTERM])
+with (Path(os.environ["HOLDFAST_DATA"]) / "ends").open("a") as log:
+    log.write(f"{sys.argv[1]}\\n")
+"""
+REAL_ORDER = """
+import sys
+from dataclasses import replace
+from appliance.app import supervisor
+supervisor.CHILDREN = tuple(replace(spec, command=(sys.executable, "-c", {child!r}, spec.name)) for spec in supervisor.CHILDREN)
+raise SystemExit(supervisor.main())
+"""
+
+
+def test_the_firewall_stays_until_nobody_listens_any_more(box):
+    """The children of a real box, by name: netd starts with the others that are not essential and is stopped last."""
+    program = Program([sys.executable, "-c", REAL_ORDER.format(child=NAMED)], env=box.env)
+    box.programs.append(program)
+    program.wait_for_line("is running")
+    os.kill(program.pid, signal.SIGTERM)
+    assert program.wait(20.0) == 0
+    ends = (box.data / "ends").read_text().split()
+    assert len(ends) == 5 and ends[-2:] == ["engine", "netd"]
+
+
 def test_a_child_deaf_to_term_is_killed_within_ten_seconds(box):
     box.order("deaf")
     program = box.start()

@@ -140,6 +140,24 @@ def test_stopped_in_order_it_leaves_nothing(net: SiteNet, netd: Netd) -> None:
     line.close()
 
 
+def test_the_rules_of_a_killed_netd_are_renewed_before_anybody_is_banned(net: SiteNet, netd: Netd) -> None:
+    """Who is never banned is known by the plan alone, and the one that comes after it has none."""
+    plan = {"guarded": [{"interface": "wan", "near": []}], "sip_port": 5060, "sip_tls_port": 5061, "rtp": [20000, 20999], "trunks": [net.carrier_ip]}
+    carrier = [{"key": net.carrier_ip, "reason": "by-hand", "seconds": 60}]
+    digest = netd.ok("firewall.apply", **plan)["digest"]
+    assert netd.ok("firewall.read")["digest"] == digest and netd.refused("firewall.ban", bans=carrier) == "kept"
+    netd.kill9()
+    netd.start()
+    assert netd.ok("firewall.read")["digest"] not in {"", digest}, "the rules are there, and to be renewed or taken away"
+    assert netd.refused("firewall.ban", bans=carrier) == "no-rules"
+    assert netd.ok("firewall.apply", **plan) == {"digest": digest} == {"digest": netd.ok("firewall.read")["digest"]}
+    assert netd.refused("firewall.ban", bans=carrier) == "kept"
+    said = [line for line in netd.log.read_text().splitlines() if "firewall.apply by uid" in line]
+    assert len(said) == 2 and not any(net.carrier_ip in line for line in said), "the log is no place for whole plans"
+    assert netd.stop() == 0
+    assert "table inet holdfast\n" not in f"{tables(net)}\n"
+
+
 def test_name_service_of_the_router_is_cut_and_the_router_is_not(net: SiteNet, steady: Netd) -> None:
     assert net.internet is not None
     with net.internet.entered():

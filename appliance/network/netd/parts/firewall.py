@@ -5,7 +5,7 @@ The engine decides (app/firewall.py). What must never be is refused here once mo
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from ipaddress import ip_network
 from typing import Annotated, Any
 
@@ -71,7 +71,8 @@ class Firewall(Part):
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._kept = _kept(None)
+        self._kept: Kept | None = None
+        """Who is never banned, by the plan that was applied here; None: the rules, if there are any, are of an earlier netd."""
 
     def verbs(self) -> dict[str, Verb]:
         return {
@@ -98,10 +99,12 @@ class Firewall(Part):
 
     async def _remove(self, _: Args, __: Client) -> dict[str, Any]:
         await self._tools.nft.do(firewall.removal())
-        self._kept = _kept(None)
+        self._kept = None
         return {}
 
     async def _ban(self, args: BanArgs, _: Client) -> dict[str, Any]:
+        if self._kept is None:
+            raise NetdError("Nobody is banned before the rules are renewed", "netd was started anew; try again in some seconds", code="no-rules")
         for each in args.bans:
             if (kind := self._kept.why(each.key)) is not None:
                 raise NetdError(f"{each.key} is not banned: it is {kind.value}", "nobody on the LAN, no carrier and no phone is ever banned", code="kept")
@@ -113,16 +116,17 @@ class Firewall(Part):
         return {}
 
     async def _read(self, _: Args, __: Client) -> dict[str, Any]:
-        """A `firewall.Loaded`."""
+        """A `firewall.Loaded`. Rules of an earlier netd are like none of today's, so that the engine applies its plan here or takes them away."""
         if self._tools.unable:
             raise NetdError(f"There is no firewall: {self._tools.unable}", "run the box as root, or install its package", code="unable")
-        return asdict(firewall.read(await self._tools.nft.list("table", firewall.FAMILY, firewall.TABLE)))
+        found = firewall.read(await self._tools.nft.list("table", firewall.FAMILY, firewall.TABLE))
+        if found.digest and self._kept is None:
+            found = replace(found, digest=f"earlier {found.digest}")
+        return asdict(found)
 
 
-def _kept(plan: firewall.Plan | None) -> Kept:
-    """What is known here of who is never banned; without a plan private addresses alone."""
-    if plan is None:
-        return keep(lan=(), safe=(), trunks=(), phones=(), administrators=())
+def _kept(plan: firewall.Plan) -> Kept:
+    """What is known here of who is never banned."""
     near = (each for guarded in plan.guarded for each in guarded.near)
     return keep(lan=near, safe=plan.safe, trunks=plan.trunks, phones=plan.phones, administrators=())
 
