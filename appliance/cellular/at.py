@@ -11,7 +11,8 @@ MAX_LINE = 1024
 """Longer than any line a modem sends here: what goes on for longer is another protocol."""
 QUIET_S = 0.3
 RESYNC_S = 2.0
-"""After a command that was not answered the next one waits for QUIET_S of silence, RESYNC_S at most: a late answer must not be taken for its own."""
+"""After a command that was not answered the next one waits for QUIET_S of silence, RESYNC_S at most: a late answer must not be taken for its own. So it is
+after one that hangs up: a NO CARRIER that comes behind its OK would end the next call."""
 HURRY_S = 3.0
 """A text on its way, which may take half a minute, holds up a call no longer than this."""
 MOST_QUEUED = 64
@@ -53,13 +54,18 @@ class Final:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`tag` tells whoever sent it what it was for. `bare`: its answer has no prefix (AT+CGSN). `payload`: goes after the prompt. `dials`: ATD and ATA."""
+    """`tag` and `call` tell whoever sent it what it was for. `bare`: its answer has no prefix (AT+CGSN). `payload`: goes after the prompt.
+
+    `dials`: ATD and ATA. `ends`: hangs up, after which the modem may yet tell of the call that ended.
+    """
 
     text: str
     tag: str = ""
     timeout_s: float = 5.0
     bare: bool = False
     dials: bool = False
+    ends: bool = False
+    call: int = 0
     payload: bytes = b""
 
 
@@ -183,8 +189,7 @@ class Channel:
             return []
         if flying.payload:
             self._out += ESCAPE  # else what follows would become part of a message
-        self._resync_from_s = now
-        return [self._finish(flying, Final(Verdict.SILENT))]
+        return [self._finish(flying, Final(Verdict.SILENT), now)]
 
     def feed(self, data: bytes, now: float) -> list[Heard]:
         self._heard_at_s = now
@@ -199,7 +204,7 @@ class Channel:
                 assert flying is not None
                 self._out += flying.payload + SUBMIT
                 self._deadline_s = now + flying.timeout_s
-            elif (found := self._read(item)) is not None:
+            elif (found := self._read(item, now)) is not None:
                 heard.append(found)
         return heard
 
@@ -207,21 +212,23 @@ class Channel:
     def _prompting(self) -> bool:
         return self._flying is not None and bool(self._flying.payload) and not self._prompted
 
-    def _read(self, line: str) -> Heard | None:
+    def _read(self, line: str, now: float) -> Heard | None:
         flying = self._flying
         if flying is not None and (line == flying.text or (flying.payload and line == flying.payload.decode("ascii"))):
             return None  # the echo
         final = final_of(line)
         if final is not None and (final.verdict not in CALL_WORDS or (flying is not None and flying.dials)):
-            return self._finish(flying, final) if flying is not None else Noise()
+            return self._finish(flying, final, now) if flying is not None else Noise()
         if flying is not None and flying.bare and not _NEWS.match(line):
             if len(self._lines) < MOST_QUEUED:
                 self._lines.append(line)
             return None
         return Line(line)
 
-    def _finish(self, flying: Command, final: Final) -> Answer:
+    def _finish(self, flying: Command, final: Final, now: float) -> Answer:
         self._flying = None
+        if flying.ends or final.verdict is Verdict.SILENT:
+            self._resync_from_s = now
         return Answer(flying, tuple(self._lines), final)
 
 

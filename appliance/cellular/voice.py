@@ -79,7 +79,7 @@ class Voice:
         call = self._begin(number, outgoing=True, now=now)
         if self.model is not None and self.model.sound_before:
             self._sound_on()
-        self._send(Command(f"ATD{number};", "dial", DIAL_S, dials=True), urgent=True)
+        self._send(self._command(f"ATD{number};", "dial", DIAL_S, dials=True), urgent=True)
         return call
 
     def answer(self) -> None:
@@ -87,13 +87,13 @@ class Voice:
             raise CellularError("No call comes in over the modem", code="no-call")
         if self.model is not None and self.model.sound_before:
             self._sound_on()
-        self._send(Command("ATA", "answer", ANSWER_S, dials=True), urgent=True)
+        self._send(self._command("ATA", "answer", ANSWER_S, dials=True), urgent=True)
 
     def hang_up(self) -> None:
         if not self.up:
             raise CellularError("The modem has no call", code="no-call")
         self._hanging_up = True
-        self._send(Command(self.model.hang_up if self.model else "AT+CHUP", "hang-up"), urgent=True)
+        self._send_hang_up()
 
     def tones(self, digits: str) -> None:
         if self.call is None or self.call.state is not CallState.ACTIVE:
@@ -114,7 +114,7 @@ class Voice:
         elif line in {"RING", "+CRING: VOICE"} or line.startswith("+CLIP:"):
             # +CLCC says whether it still rings: a RING that was on its way when the call ended must not become a second one.
             if not self.up:
-                self._send(Command("AT+CLCC", "clcc"))
+                self._send(self._command("AT+CLCC", "clcc"))
             elif line.startswith("+CLIP:"):
                 self._caller(fields(line)[0])
         elif line.startswith("+CEER:"):
@@ -132,6 +132,9 @@ class Voice:
     def answered(self, answer: Answer, now: float) -> None:
         """The end of a command that was sent from here."""
         tag, final = answer.command.tag, answer.final
+        if answer.command.call != self._serial:
+            self._rows = []  # of the call before: another has begun since it was asked
+            return
         if tag == "clcc":
             self._judge(now)
         elif tag == "ceer" and self.up and self._ending is not None:
@@ -141,7 +144,7 @@ class Voice:
             if final.ok and self.call is not None:
                 self._to(replace(self.call, taken=True), "OK")
             if final.verdict is Verdict.SILENT:
-                self._send(Command(self.model.hang_up if self.model else "AT+CHUP"), urgent=True)  # it may dial yet
+                self._send_hang_up("")  # it may dial yet
             if not final.ok:
                 self._over(final.verdict if not final.text else f"{final.verdict}: {final.text}")
         elif tag == "answer" and self.up and not final.ok:
@@ -157,7 +160,7 @@ class Voice:
     def tick(self, now: float) -> None:
         if self.up and now >= self._poll_at_s and (self._settled or not self._outgoing()):
             self._poll_at_s = now + self._poll_s
-            self._send(Command("AT+CLCC", "clcc"), urgent=False)
+            self._send(self._command("AT+CLCC", "clcc"), urgent=False)
 
     def lost(self) -> None:
         """The modem is gone, and its call with it."""
@@ -165,6 +168,13 @@ class Voice:
             self._end(End.MODEM_LOST)
 
     # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _command(self, text: str, tag: str, timeout_s: float = 5.0, *, dials: bool = False, ends: bool = False) -> Command:
+        """One about this call: what comes of it is no matter of the next."""
+        return Command(text, tag, timeout_s, dials=dials, ends=ends, call=self._serial)
+
+    def _send_hang_up(self, tag: str = "hang-up") -> None:
+        self._send(self._command(self.model.hang_up if self.model else "AT+CHUP", tag, ends=True), urgent=True)
 
     def _outgoing(self) -> bool:
         return self.call is not None and self.call.outgoing
@@ -204,7 +214,7 @@ class Voice:
     def _sound_on(self) -> None:
         if self.model is not None and self.model.sound_on:
             self._sounding = True
-            self._send(Command(self.model.sound_on, "sound"), urgent=True)
+            self._send(self._command(self.model.sound_on, "sound"), urgent=True)
 
     def _over(self, why: str) -> None:
         """The call ended without the box; where the reason is not plain, the modem is asked first."""
@@ -221,7 +231,7 @@ class Voice:
         elif self._ending is None:
             self._ending = End.NO_ANSWER if call.state is CallState.ALERTING else End.REFUSED
             self._cause = why
-            self._send(Command("AT+CEER", "ceer", 2.0), urgent=True)
+            self._send(self._command("AT+CEER", "ceer", 2.0), urgent=True)
 
     def _end(self, end: End, reason: str = "") -> None:
         assert self.call is not None

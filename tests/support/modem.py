@@ -47,6 +47,8 @@ class SimModem:
     eps: int = 1
     ims: bool = False
     far: str = "answers"
+    late: str = ""
+    """What comes 50 ms behind the rest as it hangs up: "OK", or "NO CARRIER"."""
     deaf: bool = False
     pieces: int = 0
     operator: str = "Holdfast Mobile"
@@ -333,9 +335,21 @@ class SimModem:
             self.pick_up()
 
     def _hang_up(self) -> None:
-        self._say("OK")
-        if self.call is not None:
+        if self.call is None or self.late != "OK":
+            self._say("OK")
+        if self.call is None:
+            return
+        if self.late == "NO CARRIER":
+            self.call = None
+        else:
             self.drop()
+        if self.late:
+            threading.Timer(0.05, self._say_late, (self.late,)).start()
+
+    def _say_late(self, line: str) -> None:
+        with self._lock:
+            if self._masters:
+                self._say(line)
 
     def _text(self, pdu: str) -> None:
         self.texts.append(read_pdu(pdu))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cellular.api import CallState, End, Fault, ModemState, TextState
+from appliance.cellular.api import CallChanged, CallState, End, Fault, ModemState, TextState
 from appliance.cellular.driver import Driver
 from appliance.cellular.modem import Timing
 from appliance.cellular.port import SerialPort
@@ -108,6 +108,26 @@ def test_it_is_known_and_calls_out_with_sound_both_ways(pair):
     wait_until(lambda: not modem.sound and told[1:] == [None])
     os.close(told[0])
     assert modem.call is None
+
+
+@pytest.mark.parametrize("late", ["OK", "NO CARRIER"])
+def test_a_call_that_waits_for_the_end_of_another_is_not_ended_with_it(pair, late):
+    modem, box = pair
+    modem.late = late
+
+    def told(news):
+        if isinstance(news, CallChanged) and (news.call.id, news.call.state) == (1, CallState.ENDED):
+            box.driver.dial("911", emergency=True)
+
+    box.driver.subscribe(told)
+    box.do(box.driver.dial, "+12025550177")
+    box.until(lambda view: view.call.state is CallState.ACTIVE)
+    box.do(box.driver.hang_up)
+    box.until(lambda view: view.call.id == 2 and view.call.state is CallState.ACTIVE)
+    modem.asked.clear()
+    wait_until(lambda: modem.asked.count("AT+CLCC") > 3)
+    assert box.view.call.state is CallState.ACTIVE
+    assert modem.call.number == "911"
 
 
 def test_sound_that_fails_in_mid_call_comes_back_with_its_port(pair):

@@ -253,6 +253,7 @@ def test_a_call_out_by_clcc_alone(kind, on, off):
     assert [text for text in desk.sent if "VTS" in text] == ["AT+VTS=1", "AT+VTS=*", "AT+VTS=#", "AT+VTS=A"]
     desk.modem.voice.hang_up()
     desk.settle()
+    desk.after(0.5)
     assert (desk.call.state, desk.call.end) == (CallState.ENDED, End.HUNG_UP)
     assert desk.sent[-1] == off
 
@@ -300,6 +301,61 @@ def test_the_end_of_the_call_before_does_not_end_the_new_one():
     desk.settle()
     desk.line("VOICE CALL: END: 000010")
     assert desk.call.state is CallState.DIALLING
+
+
+def up(desk):
+    """A call is up, and the next commands are answered by hand."""
+    desk.says["AT+CLCC"] = clcc(0)
+    desk.modem.dial("+12025550177", desk.now)
+    desk.after(1.5)
+    assert desk.call.state is CallState.ACTIVE
+    desk.says.update({"AT+CHUP": None, "ATD": None, "AT+CLCC": clcc(2)})
+    desk.sent.clear()
+    return desk
+
+
+@pytest.mark.parametrize("kind", IDENTITIES)
+def test_a_late_ok_of_the_hang_up_is_not_the_end_of_the_call_that_follows(kind):
+    desk = up(Desk(kind).open())
+    desk.modem.voice.hang_up()
+    desk.settle()
+    desk.line("NO CARRIER")
+    assert desk.call.end is End.HUNG_UP
+    desk.modem.dial("911", desk.now, emergency=True)
+    desk.line("OK")
+    assert (desk.call.id, desk.call.state) == (2, CallState.DIALLING)
+    desk.after(0.5)
+    assert desk.sent[-1] == "ATD911;"
+    desk.line("OK")
+    assert (desk.call.state, desk.call.taken) == (CallState.DIALLING, True)
+
+
+def test_a_late_no_carrier_of_the_call_before_is_not_the_answer_to_the_dialling():
+    desk = up(Desk().open())
+    desk.modem.voice.hang_up()
+    desk.settle()
+    desk.line("OK")
+    assert desk.call.end is End.HUNG_UP
+    desk.modem.dial("911", desk.now, emergency=True)
+    desk.after(0.2, 0.1)
+    assert "ATD911;" not in desk.sent
+    desk.line("NO CARRIER")
+    desk.after(0.4, 0.1)
+    assert desk.sent[-1] == "ATD911;"
+    desk.line("OK")
+    desk.after(1)
+    assert (desk.call.id, desk.call.state) == (2, CallState.DIALLING)
+
+
+def test_a_list_that_was_asked_for_during_the_call_before_says_nothing_of_the_next():
+    desk = up(Desk(**{"AT+CLCC": clcc(0)}).open())
+    desk.says["AT+CLCC"] = None
+    desk.after(1)
+    assert desk.sent == ["AT+CLCC"]
+    desk.line("NO CARRIER")
+    desk.modem.dial("911", desk.now, emergency=True)
+    desk.line(*clcc(0).split("\n"))
+    assert (desk.call.id, desk.call.state) == (2, CallState.DIALLING)
 
 
 def test_a_call_comes_in_is_answered_and_ends_there():
