@@ -14,7 +14,7 @@ from appliance.calls.caller import Caller, caller_of
 from appliance.calls.context import CallContext
 from appliance.calls.core import Nudge, Party, Tick
 from appliance.calls.emergency_context import EmergencyContext, source_uri
-from appliance.calls.emergency_dial import NOTHING, Told, emergency_dial, emergency_paths, service_of
+from appliance.calls.emergency_dial import NOTHING, Told, emergency_dial, emergency_paths, modem_path, service_of
 from appliance.calls.live import CallState
 from appliance.calls.modem_dial import modem_dial
 from appliance.calls.plan import Plan
@@ -25,6 +25,7 @@ from appliance.emergency.pidf_lo import Provider, build, device_urn, provider_in
 from appliance.emergency.recognise import SOS, EmergencyService
 from appliance.emergency.routing import Action, Cancel, EmergencyRoute, GiveUp, Path, Send, Won
 from appliance.events.emergency import EmergencyNotice
+from appliance.network.survivability import Standing
 from appliance.sip.api import Answered, Dial, Ended, Invite, Leg, LegState, MediaChanged, News, Progress
 from appliance.types import MODEM, LegId, SessionId, TrunkId
 
@@ -95,8 +96,7 @@ class EmergencyCall(Session):
         journal = self._journal
         if journal is not None and journal.done():
             self._durable = self._try("journal", lambda: journal.result().durable, False)
-        paths = self._try("paths", self._paths, tuple(Path(key) for key in self._snapshot.site.trunks))
-        self._route = EmergencyRoute(paths, call_id=self.call_id, jitter=random.random())  # noqa: S311 - no secret
+        self._route = EmergencyRoute(self._paths(), call_id=self.call_id, jitter=random.random())  # noqa: S311 - no secret
         self._carry_out(self._route.start(self._now()))
         if (phone := self.invite.device) is not None:
             self._try("ending its page", lambda: self._live.let_go(phone), None)
@@ -113,8 +113,17 @@ class EmergencyCall(Session):
         self._try("event", lambda: self._context.publish(event), None)
 
     def _paths(self) -> tuple[Path, ...]:
-        help_context = self._help
-        return emergency_paths(self._service, self._snapshot, help_context.rank, help_context.last_good(), modem=help_context.modem())
+        """Each part on its own: what cannot be found out of one path costs neither the others their order nor the call the modem."""
+        ask, service, snapshot = self._help, self._service, self._snapshot
+
+        def rank(way: TrunkId) -> int:
+            return self._try("rank of a path", lambda: ask.rank(way), Standing.UNKNOWN)
+
+        last_good = self._try("path that worked last", ask.last_good, "")
+        # Where nobody can tell, it is tried: one that is not there fails at once.
+        modem = service.kind != "test" and self._try("modem", ask.modem, True)
+        plain = (*(Path(key) for key in snapshot.site.trunks), *((modem_path(Standing.UNKNOWN),) if modem else ()))
+        return self._try("paths", lambda: emergency_paths(service, snapshot, rank, last_good, modem=modem), plain)
 
     # ---- what the dispatcher is told ----
 

@@ -15,7 +15,7 @@ from appliance.emergency.location import LocationTable
 from appliance.events.calls import CallAnswered, CallStarted
 from appliance.events.emergency import EmergencyNotice
 from appliance.sip.api import Dial, MediaChanged
-from appliance.types import Address, DeviceId
+from appliance.types import MODEM, Address, DeviceId, TrunkId
 from tests.unit.calls.fakes import FakeLeg, World, run, settle
 from tests.unit.calls.test_session import routing, story, talking
 from tests.unit.calls.test_transfer import notifies
@@ -477,6 +477,65 @@ async def test_the_last_good_path_goes_first_and_failing_ones_last(world: World)
     await asyncio.sleep(4.1)
     assert [request_of(leg).account for leg in world.out] == ["backup", "acme"]
     phone.hangs_up()
+
+
+@pytest.mark.parametrize(
+    ("broken", "tried"),
+    [
+        ("", ["backup", "acme", MODEM]),
+        ("rank of one", ["backup", MODEM, "acme"]),
+        ("rank", ["backup", "acme", MODEM]),
+        ("last_good", ["acme", "backup", MODEM]),
+        ("modem", ["backup", "acme", MODEM]),
+        ("order", ["acme", "backup", MODEM]),
+    ],
+)
+def test_what_cannot_be_found_out_of_the_paths_costs_none_of_them(broken: str, tried: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def rank(way: TrunkId) -> int:
+        return explode() if way == "acme" else 0
+
+    async def whole() -> None:
+        world = World()
+        world.last_good = "backup"
+        helping: dict[str, Any] = {"modem": lambda: True}
+        if broken:
+            world.expects("broken on purpose")
+        if broken == "order":
+            monkeypatch.setattr("appliance.calls.emergency_call.emergency_paths", explode)
+        elif broken:
+            helping |= {"rank": rank} if broken == "rank of one" else {broken: explode}
+        async with routing(world, emergency=helping):
+            phone = world.calls_help()
+            await departed()
+            for turn in range(3):
+                world.out[turn].says(503)
+                await settle()
+            assert [request_of(leg).account for leg in world.out] == tried
+            phone.hangs_up()
+            await settle()
+        world.all_gone()
+
+    run(whole())
+
+
+def test_a_test_call_whose_paths_cannot_be_ordered_leaves_the_modem_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.calls.emergency_call.emergency_paths", explode)
+
+    async def whole() -> None:
+        world = World()
+        world.expects("broken on purpose")
+        async with routing(world, emergency={"modem": lambda: True}):
+            phone = world.calls_help(service="933", test_call=True)
+            await departed()
+            for turn in range(2):
+                world.out[turn].says(503)
+                await settle()
+            assert [request_of(leg).account for leg in world.out] == ["acme", "backup"]
+            phone.hangs_up()
+            await settle()
+        world.all_gone()
+
+    run(whole())
 
 
 def test_no_trunk_at_all_is_said_and_alarmed() -> None:
