@@ -108,7 +108,8 @@ class TextView:
 class ModemView:
     """All that is known of the modem. `signal_dbm` None: not known. `network`: "2G", "3G", "4G", "5G" or "". `volte`: calls go over the data network.
 
-    `since_s`: monotonic, when `state` or `fault` last changed. `audio_fault`: what is wrong with the port the sound comes over.
+    `since_s`: monotonic, when `state` or `fault` last changed. `audio_fault`: what is wrong with the port the sound comes over. `mute`: the modem refused
+    its last call's sound.
     """
 
     state: ModemState = ModemState.ABSENT
@@ -126,6 +127,7 @@ class ModemView:
     call: CallView | None = None
     texts: tuple[TextView, ...] = ()
     audio_fault: Fault | None = None
+    mute: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ class Modem:
 
     def _forget(self) -> None:
         self.model = self.voice.model = None
+        self.voice.mute = False
         self._cs = self._eps = 0
         self._ims = self._sim = False
         self._probes = self._silences = 0
@@ -129,6 +130,11 @@ class Modem:
         if fault is not self.view.audio_fault:
             log.log(logging.WARNING if fault else logging.INFO, "the port of the modem's sound: %s", fault or "well again")
             self.view = replace(self.view, audio_fault=fault)
+            self.news.append(ModemChanged(self.view))
+
+    def _sound_given(self) -> None:
+        if self.voice.mute is not self.view.mute:
+            self.view = replace(self.view, mute=self.voice.mute)
             self.news.append(ModemChanged(self.view))
 
     # ---- requests ------------------------------------------------------------------------------------------------
@@ -200,6 +206,7 @@ class Modem:
                 self._sim_error(answer, now)
             case "dial" | "answer" | "hang-up" | "tone" | "clcc" | "ceer" | "sound" | "sound-off":
                 self.voice.answered(answer, now)
+                self._sound_given()
             case "text":
                 self.texting.answered(answer, now)
             case "polled":

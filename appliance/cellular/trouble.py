@@ -44,6 +44,8 @@ def trouble(view: ModemView, port: str, now: float) -> tuple[str, str] | None:
 
 def sound_trouble(view: ModemView, port: str) -> tuple[str, str] | None:
     """As `trouble`, of the port the calls' sound comes over."""
-    if view.audio_fault is None or view.state not in ON_NETWORK:
+    if view.state not in ON_NETWORK:
         return None
+    if view.audio_fault is None:
+        return ("Calls over the modem have no sound: it refuses to give it", "take its power away for ten seconds") if view.mute else None
     return f"Calls over the modem have no sound: its port {port} is {view.audio_fault}", "correct the second port of HOLDFAST_MODEM"

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 DIAL_S = 15.0
 """ATD is answered at once; what follows is told by lines."""
 ANSWER_S = 10.0
+SOUND_S = 2.0
+"""A modem that is slow with its sound holds up a call no longer."""
 GONE_POLLS = 2
 """A call that +CLCC does not list so often in a row is over: one miss happens while the network sets it up."""
 _STATES = {"0": CallState.ACTIVE, "1": CallState.ACTIVE, "2": CallState.DIALLING, "3": CallState.ALERTING, "4": CallState.INCOMING}
@@ -49,6 +51,8 @@ class Voice:
         self._send, self._tell, self._poll_s = send, tell, poll_s
         self.model: Model | None = None
         self.call: CallView | None = None
+        self.mute = False
+        """The modem did not give a call's sound when it was asked last."""
         self._serial = 0
         self._clear()
 
@@ -153,8 +157,10 @@ class Voice:
             self._end(End.HUNG_UP)
         elif tag == "answer":
             self._poll_at_s = now
-        elif tag == "sound" and not final.ok:
-            log.warning("the modem does not give its calls' sound: %s", final.verdict)
+        elif tag == "sound":
+            self.mute, self._sounding = not final.ok, final.ok
+            if not final.ok:
+                log.warning("the modem does not give its calls' sound: %s", final.verdict)
         self._poll_at_s = min(self._poll_at_s, now + self._poll_s)
 
     def tick(self, now: float) -> None:
@@ -208,13 +214,13 @@ class Voice:
         self._gone = 0
         if _ORDER.index(found.state) > _ORDER.index(call.state):
             self._to(replace(call, state=found.state, number=call.number or found.number), "+CLCC")
-            if found.state is CallState.ACTIVE and not self._sounding:
-                self._sound_on()
+        if found.state is CallState.ACTIVE and not self._sounding:
+            self._sound_on()
 
     def _sound_on(self) -> None:
         if self.model is not None and self.model.sound_on:
             self._sounding = True
-            self._send(self._command(self.model.sound_on, "sound"), urgent=True)
+            self._send(self._command(self.model.sound_on, "sound", SOUND_S), urgent=True)
 
     def _over(self, why: str) -> None:
         """The call ended without the box; where the reason is not plain, the modem is asked first."""
@@ -236,7 +242,7 @@ class Voice:
     def _end(self, end: End, reason: str = "") -> None:
         assert self.call is not None
         if self._sounding and self.model is not None and end is not End.MODEM_LOST:
-            self._send(Command(self.model.sound_off, "sound-off"))
+            self._send(Command(self.model.sound_off, "sound-off", SOUND_S), urgent=True)  # before the next call has it on
         self._to(replace(self.call, state=CallState.ENDED, end=end, reason=reason), end)
 
     def _to(self, new: CallView, event: str) -> None:

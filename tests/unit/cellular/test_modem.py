@@ -9,7 +9,7 @@ from appliance.cellular.modem import Modem, Timing, registration, reopen_backoff
 from appliance.cellular.modems import find, models
 from appliance.cellular.modems.quectel import MODEL as QUECTEL
 from appliance.cellular.texting import NETWORK_WAIT_S
-from appliance.cellular.trouble import PATIENCE_S, trouble
+from appliance.cellular.trouble import PATIENCE_S, sound_trouble, trouble
 from appliance.cellular.voice import row
 
 IDENTITIES = {"simcom": ("SIMCOM INCORPORATED", "SIMCOM_SIM7600G-H"), "quectel": ("Quectel", "EC25")}
@@ -345,6 +345,32 @@ def test_a_late_no_carrier_of_the_call_before_is_not_the_answer_to_the_dialling(
     desk.line("OK")
     desk.after(1)
     assert (desk.call.id, desk.call.state) == (2, CallState.DIALLING)
+
+
+def test_the_sound_of_the_call_before_is_off_before_that_of_the_next_is_on():
+    desk = up(Desk("quectel").open())
+    desk.modem.voice.hang_up()
+    desk.settle()
+    desk.line("OK")
+    desk.modem.dial("911", desk.now, emergency=True)
+    desk.after(0.5)
+    assert desk.sent[-3:] == ["AT+QPCMV=0", "AT+QPCMV=1,0", "ATD911;"]
+    assert desk.modem.voice.sound
+
+
+@pytest.mark.parametrize(("kind", "on"), [("simcom", "AT+CPCMREG=1"), ("quectel", "AT+QPCMV=1,0")])
+def test_sound_that_is_refused_is_asked_for_again_and_told_until_it_is_given(kind, on):
+    desk = Desk(kind, **{on: "+CME ERROR: 4", "AT+CLCC": clcc(0)}).open()
+    desk.modem.dial("911", desk.now, emergency=True)
+    desk.after(3)
+    assert (desk.call.state, desk.modem.voice.sound, desk.view.mute) == (CallState.ACTIVE, False, True)
+    assert "no sound" in sound_trouble(desk.view, "/dev/x")[0]
+    del desk.says[on]
+    desk.after(2)
+    assert (desk.modem.voice.sound, desk.view.mute, sound_trouble(desk.view, "/dev/x")) == (True, False, None)
+    asked = desk.sent.count(on)
+    desk.after(3)
+    assert desk.sent.count(on) == asked
 
 
 def test_a_list_that_was_asked_for_during_the_call_before_says_nothing_of_the_next():
