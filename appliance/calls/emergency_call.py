@@ -14,7 +14,7 @@ from appliance.calls.caller import Caller, caller_of
 from appliance.calls.context import CallContext
 from appliance.calls.core import Nudge, Party, Tick
 from appliance.calls.emergency_context import EmergencyContext, source_uri
-from appliance.calls.emergency_dial import NOTHING, Told, emergency_dial, emergency_paths, modem_path, service_of
+from appliance.calls.emergency_dial import MODEM_SILENT_S, NOTHING, Told, emergency_dial, emergency_paths, modem_path, service_of
 from appliance.calls.live import CallState
 from appliance.calls.modem_dial import modem_dial
 from appliance.calls.plan import Plan
@@ -23,7 +23,7 @@ from appliance.emergency.conveyance import PhoneLocation, geolocation_headers
 from appliance.emergency.location import Resolved, describe
 from appliance.emergency.pidf_lo import Provider, build, device_urn, provider_info
 from appliance.emergency.recognise import SOS, EmergencyService
-from appliance.emergency.routing import Action, Cancel, EmergencyRoute, GiveUp, Path, Send, Won
+from appliance.emergency.routing import Action, Attempt, Cancel, EmergencyRoute, GiveUp, Path, Send, Won
 from appliance.events.emergency import EmergencyNotice
 from appliance.network.survivability import Standing
 from appliance.sip.api import Answered, Dial, Ended, Invite, Leg, LegState, MediaChanged, News, Progress
@@ -62,6 +62,7 @@ class EmergencyCall(Session):
         self._codecs: dict[LegId, str] = {}
         self._made_room: set[str] = set()
         self._announced = False
+        self._modem_dialled = False  # a call over the modem may have reached the network
 
     # ---- start ----
 
@@ -117,7 +118,7 @@ class EmergencyCall(Session):
         ask, service, snapshot = self._help, self._service, self._snapshot
 
         def rank(way: TrunkId) -> int:
-            return self._try("rank of a path", lambda: ask.rank(way), Standing.UNKNOWN)
+            return self._try("rank of a path", lambda: ask.rank(way), int(Standing.UNKNOWN))
 
         last_good = self._try("path that worked last", ask.last_good, "")
         # Where nobody can tell, it is tried: one that is not there fails at once.
@@ -236,6 +237,8 @@ class EmergencyCall(Session):
         if attempt not in self._sent:
             return
         leg, send = self._sent[attempt]
+        if send.path == MODEM:
+            self._modem_dialled = True  # who could say how far it has come
         if self._joined is not None and leg in self._joined:
             self._unjoin()
             self._play_tone(self.near, "ringback")
@@ -277,6 +280,8 @@ class EmergencyCall(Session):
         if attempt is None or route is None or (self.far is not None and leg is self.far.leg):
             super()._on_news(leg, news)
             return
+        if self._sent[attempt][1].path == MODEM and not self._turned_down(route.attempts[attempt - 1], news):
+            self._modem_dialled = True
         match news:
             case MediaChanged():
                 self._codecs[leg.id] = news.codec
@@ -292,6 +297,10 @@ class EmergencyCall(Session):
                 self._path_failed(attempt, leg, news)
             case _:
                 pass
+
+    def _turned_down(self, tried: Attempt, news: News) -> bool:
+        """Whether this is the modem's no to dialling. One that said nothing for long may have dialled all the same."""
+        return isinstance(news, Ended) and news.code == 503 and self._now() - tried.started < MODEM_SILENT_S
 
     def _path_failed(self, attempt: int, leg: Leg, ended: Ended) -> None:
         _, send = self._sent[attempt]
@@ -342,8 +351,10 @@ class EmergencyCall(Session):
         super()._write_record()
 
     def _end_callback(self) -> None:
-        for window in (self.id, _over_modem(self.id)):
-            record = self._help.callbacks.ended(window, self._help.moment(), hold=self._service.kind != "test")
+        hold = self._service.kind != "test"
+        # A centre that the modem did not reach does not call its SIM card back.
+        for window, held in ((self.id, hold), (_over_modem(self.id), hold and self._modem_dialled)):
+            record = self._help.callbacks.ended(window, self._help.moment(), hold=held)
             if record is not None:
                 self._help.store_callback(record)
 

@@ -15,6 +15,7 @@ from appliance.emergency.location import LocationTable
 from appliance.events.calls import CallAnswered, CallStarted
 from appliance.events.emergency import EmergencyNotice
 from appliance.sip.api import Dial, MediaChanged
+from appliance.site.snapshot import compile
 from appliance.types import MODEM, Address, DeviceId, TrunkId
 from tests.unit.calls.fakes import FakeLeg, World, run, settle
 from tests.unit.calls.test_session import routing, story, talking
@@ -538,14 +539,15 @@ def test_a_test_call_whose_paths_cannot_be_ordered_leaves_the_modem_out(monkeypa
     run(whole())
 
 
+def without_trunks(world: World) -> None:
+    world.snapshot = compile(world.snapshot.site.model_copy(update={"trunks": {}}), 2, {})
+
+
 def test_no_trunk_at_all_is_said_and_alarmed() -> None:
     async def whole() -> None:
         world = World()
         world.expects("did not get through")
-        bare = world.snapshot.site.model_copy(update={"trunks": {}})
-        from appliance.site.snapshot import compile
-
-        world.snapshot = compile(bare, 2, {})
+        without_trunks(world)
         async with routing(world):
             phone = world.calls_help()
             await departed()
@@ -656,6 +658,37 @@ async def test_a_call_back_reaches_the_phone_for_an_hour(world: World) -> None:
     assert "carol1" in request_of(world.out[2]).target, "a number without a phone rings security"
     later.hangs_up()
     assert [record.remaining_s for record in world.stored] == [None, 3600]
+
+
+@pytest.mark.parametrize(
+    ("said", "after_s", "kept"),
+    [([503], 0.1, False), ([503], 16.0, True), ([183, 503], 0.1, True), ([486], 0.1, True), ([180, 200], 0.1, True), ([], 0.1, True)],
+)
+def test_the_modem_is_called_back_only_where_it_may_have_reached_somebody(said: list[int], after_s: float, kept: bool) -> None:
+    """Refused at once; after a silence in which it may have dialled; once it was taken; busy; answered; and left while it dialled."""
+
+    async def whole() -> None:
+        world = World()
+        without_trunks(world)
+        async with routing(world, emergency={"modem": lambda: True}):
+            phone = world.calls_help()
+            await departed()
+            (over,) = world.out
+            assert request_of(over).account == MODEM
+            assert world.callbacks.lookup(MODEM, world.moment()) is not None
+            await asyncio.sleep(after_s)
+            for code in said:
+                over.says(code)
+            await settle()
+            phone.hangs_up()
+            await settle()
+            assert (world.callbacks.lookup(MODEM, world.moment()) is not None) is kept
+            own = world.callbacks.lookup("+12125550150", world.moment())
+            assert own is not None and own.device == "dana-desk", "the site's own number stays"
+        await settle()
+        world.all_gone()
+
+    run(whole())
 
 
 @story()
