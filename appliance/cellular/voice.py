@@ -62,6 +62,7 @@ class Voice:
         self._poll_at_s = 0.0
         self._settled = False  # the modem has answered ATD: what ends a call from here on is about this one
         self._hanging_up = False
+        self._refused, self._again = 0, False  # how often the modem did not take the hang-up, and whether it is to be repeated
         self._ending: End | None = None
         self._cause = ""
         self._sounding = False
@@ -153,8 +154,12 @@ class Voice:
                 self._over(final.verdict if not final.text else f"{final.verdict}: {final.text}")
         elif tag == "answer" and self.up and not final.ok:
             self._over(final.verdict)
-        elif tag == "hang-up" and self.up and final.ok:
-            self._end(End.HUNG_UP)
+        elif tag == "hang-up" and self.up:
+            if final.ok:
+                self._end(End.HUNG_UP)
+            else:
+                log.warning("the modem does not hang up: %s", final.verdict)
+                self._refused, self._again, self._poll_at_s = self._refused + 1, True, now  # it may be over: +CLCC says
         elif tag == "answer":
             self._poll_at_s = now
         elif tag == "sound":
@@ -180,7 +185,9 @@ class Voice:
         return Command(text, tag, timeout_s, dials=dials, ends=ends, call=self._serial)
 
     def _send_hang_up(self, tag: str = "hang-up") -> None:
-        self._send(self._command(self.model.hang_up if self.model else "AT+CHUP", tag, ends=True), urgent=True)
+        """With ATH every second time, where the usual command is refused."""
+        usual = self.model.hang_up if self.model else "AT+CHUP"
+        self._send(self._command("ATH" if self._refused % 2 else usual, tag, ends=True), urgent=True)
 
     def _outgoing(self) -> bool:
         return self.call is not None and self.call.outgoing
@@ -212,6 +219,9 @@ class Voice:
                 self._over("gone from +CLCC")
             return
         self._gone = 0
+        if self._again:
+            self._again = False
+            self._send_hang_up()
         if _ORDER.index(found.state) > _ORDER.index(call.state):
             self._to(replace(call, state=found.state, number=call.number or found.number), "+CLCC")
         if found.state is CallState.ACTIVE and not self._sounding:

@@ -265,7 +265,7 @@ class SimModem:
             self._say("OK" if self.call else "ERROR")
         elif text == "AT+CLCC":
             self._say(*self._calls(), "OK")
-        elif text == "AT+CHUP":
+        elif text in {"AT+CHUP", "ATH"}:
             self._hang_up()
         elif text == "ATA":
             self._say("OK") if self.call else self._say("NO CARRIER")

@@ -130,6 +130,17 @@ def test_a_call_that_waits_for_the_end_of_another_is_not_ended_with_it(pair, lat
     assert modem.call.number == "911"
 
 
+def test_a_hang_up_the_modem_refuses_is_repeated(pair):
+    modem, box = pair
+    box.do(box.driver.dial, "+12025550177")
+    box.until(lambda view: view.call.state is CallState.ACTIVE)
+    modem.verdicts = {"AT+CHUP": ["+CME ERROR: 100"]}
+    box.do(box.driver.hang_up)
+    box.until(lambda view: view.call.end is End.HUNG_UP)
+    assert modem.call is None
+    assert modem.asked.count("ATH") == 1
+
+
 def test_sound_that_fails_in_mid_call_comes_back_with_its_port(pair):
     _, box = pair
     told = []

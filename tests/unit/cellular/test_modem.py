@@ -347,6 +347,31 @@ def test_a_late_no_carrier_of_the_call_before_is_not_the_answer_to_the_dialling(
     assert (desk.call.id, desk.call.state) == (2, CallState.DIALLING)
 
 
+@pytest.mark.parametrize("said", ["ERROR", "+CME ERROR: 3", None])
+def test_a_hang_up_that_fails_is_repeated_in_another_form_while_the_call_is_listed(said):
+    desk = up(Desk().open())
+    desk.says.update({"AT+CHUP": said, "ATH": said, "AT+CLCC": clcc(0)})
+    desk.modem.voice.hang_up()
+    desk.after(14)
+    assert desk.call.state is CallState.ACTIVE
+    assert [text for text in desk.sent if text in {"AT+CHUP", "ATH"}][:3] == ["AT+CHUP", "ATH", "AT+CHUP"]
+    desk.says["AT+CHUP"] = desk.says["ATH"] = "OK"
+    desk.after(7)
+    assert (desk.call.state, desk.call.end) == (CallState.ENDED, End.HUNG_UP)
+    ends = sum(text in {"AT+CHUP", "ATH"} for text in desk.sent)
+    desk.after(3)
+    assert sum(text in {"AT+CHUP", "ATH"} for text in desk.sent) == ends
+
+
+def test_a_hang_up_that_is_refused_because_the_call_is_over_ends_it():
+    desk = up(Desk().open())
+    desk.says.update({"AT+CHUP": "ERROR", "AT+CLCC": "OK"})
+    desk.modem.voice.hang_up()
+    desk.after(3)
+    assert (desk.call.state, desk.call.end) == (CallState.ENDED, End.HUNG_UP)
+    assert "ATH" not in desk.sent
+
+
 def test_the_sound_of_the_call_before_is_off_before_that_of_the_next_is_on():
     desk = up(Desk("quectel").open())
     desk.modem.voice.hang_up()
