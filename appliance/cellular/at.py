@@ -15,6 +15,8 @@ RESYNC_S = 2.0
 after one that hangs up: a NO CARRIER that comes behind its OK would end the next call."""
 HURRY_S = 3.0
 """A text on its way, which may take half a minute, holds up a call no longer than this."""
+EMERGENCY_S = 0.5
+"""And an emergency call no longer than this: the text is sent again, the call has no other moment."""
 MOST_QUEUED = 64
 ESCAPE, SUBMIT = b"\x1b", b"\x1a"
 
@@ -56,7 +58,7 @@ class Final:
 class Command:
     """`tag` and `call` tell whoever sent it what it was for. `bare`: its answer has no prefix (AT+CGSN). `payload`: goes after the prompt.
 
-    `dials`: ATD and ATA. `ends`: hangs up, after which the modem may yet tell of the call that ended.
+    `dials`: ATD and ATA; `emergency`: of an emergency call. `ends`: hangs up, after which the modem may yet tell of the call that ended.
     """
 
     text: str
@@ -64,6 +66,7 @@ class Command:
     timeout_s: float = 5.0
     bare: bool = False
     dials: bool = False
+    emergency: bool = False
     ends: bool = False
     call: int = 0
     payload: bytes = b""
@@ -184,7 +187,8 @@ class Channel:
         """Time passed: a command nobody answered is over."""
         flying = self._flying
         if flying is not None and flying.payload and self._urgent:
-            self._deadline_s = min(self._deadline_s, now + HURRY_S if self._prompted else now)
+            patience_s = EMERGENCY_S if any(command.emergency for command in self._urgent) else HURRY_S
+            self._deadline_s = min(self._deadline_s, now + patience_s if self._prompted else now)
         if flying is None or now < self._deadline_s:
             return []
         if flying.payload:
@@ -217,6 +221,8 @@ class Channel:
         if flying is not None and (line == flying.text or (flying.payload and line == flying.payload.decode("ascii"))):
             return None  # the echo
         final = final_of(line)
+        if final is not None and final.verdict is Verdict.CMS and flying is not None and flying.dials:
+            return Noise()  # of a text that was broken off for this call
         if final is not None and (final.verdict not in CALL_WORDS or (flying is not None and flying.dials)):
             return self._finish(flying, final, now) if flying is not None else Noise()
         if flying is not None and flying.bare and not _NEWS.match(line):

@@ -145,7 +145,7 @@ class Modem:
         possible = self.model is not None and self.view.state is not ModemState.ABSENT if emergency else self.view.state is ModemState.READY
         if not possible:
             raise CellularError(f"The modem cannot call now: it is {self.view.state}", "`holdfast modem status` says why", code="unreachable")
-        return self.voice.dial(plain, now)
+        return self.voice.dial(plain, now, emergency=emergency)
 
     def enter_pin(self, pin: str) -> None:
         """Raises CellularError."""

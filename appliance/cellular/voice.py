@@ -78,13 +78,13 @@ class Voice:
 
     # ---- what is asked -------------------------------------------------------------------------------------------
 
-    def dial(self, number: str, now: float) -> CallView:
+    def dial(self, number: str, now: float, *, emergency: bool = False) -> CallView:
         if self.up:
             raise CellularError("The modem has a call up already", "it carries one call at a time", code="busy")
         call = self._begin(number, outgoing=True, now=now)
         if self.model is not None and self.model.sound_before:
             self._sound_on()
-        self._send(self._command(f"ATD{number};", "dial", DIAL_S, dials=True), urgent=True)
+        self._send(self._command(f"ATD{number};", "dial", DIAL_S, dials=True, emergency=emergency), urgent=True)
         return call
 
     def answer(self) -> None:
@@ -180,9 +180,9 @@ class Voice:
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
-    def _command(self, text: str, tag: str, timeout_s: float = 5.0, *, dials: bool = False, ends: bool = False) -> Command:
+    def _command(self, text: str, tag: str, timeout_s: float = 5.0, *, dials: bool = False, emergency: bool = False, ends: bool = False) -> Command:
         """One about this call: what comes of it is no matter of the next."""
-        return Command(text, tag, timeout_s, dials=dials, ends=ends, call=self._serial)
+        return Command(text, tag, timeout_s, dials=dials, emergency=emergency, ends=ends, call=self._serial)
 
     def _send_hang_up(self, tag: str = "hang-up") -> None:
         """With ATH every second time, where the usual command is refused."""

@@ -4,7 +4,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.cellular.at import HURRY_S, MAX_LINE, QUIET_S, RESYNC_S, Answer, Channel, Command, Final, Line, Noise, Verdict, fields, final_of, masked
+from appliance.cellular.at import (
+    EMERGENCY_S,
+    HURRY_S,
+    MAX_LINE,
+    QUIET_S,
+    RESYNC_S,
+    Answer,
+    Channel,
+    Command,
+    Final,
+    Line,
+    Noise,
+    Verdict,
+    fields,
+    final_of,
+    masked,
+)
 
 QUERY = Command("AT+CREG?", "reg")
 SERIAL = Command("AT+CGSN", "imei", bare=True)
@@ -108,19 +124,25 @@ def test_calls_go_before_what_waits_and_polls_are_not_doubled():
     assert sent == [b"ATD911;\r", b"AT+VTS=1\r", b"AT+VTS=1\r", b"AT+CGSN\r", b""]
 
 
-@pytest.mark.parametrize(("prompt", "wait_s"), [(b"", 0.0), (b"\r\n> ", HURRY_S)])
-def test_a_call_does_not_wait_for_a_slow_text(prompt, wait_s):
+@pytest.mark.parametrize(("prompt", "emergency", "wait_s"), [(b"", False, 0.0), (b"\r\n> ", False, HURRY_S), (b"\r\n> ", True, EMERGENCY_S)])
+def test_a_call_does_not_wait_for_a_slow_text(prompt, emergency, wait_s):
     channel = started(TEXT)
     channel.feed(prompt, 0.1)
     channel.take(0.1)
-    channel.submit(Command("ATD911;", dials=True), urgent=True)
+    dial = Command("ATD911;", dials=True, emergency=emergency)
+    channel.submit(Command("AT+QPCMV=1,0"), urgent=True)
+    channel.submit(dial, urgent=True)
     heard = channel.tick(1.0)
     if wait_s:
         assert heard == []
         heard = channel.tick(1.0 + wait_s)
     assert [answer.final.verdict for answer in heard] == [Verdict.SILENT]
     assert channel.take(1.0 + wait_s) == b"\x1b"
-    assert channel.take(1.0 + wait_s + 2 * QUIET_S) == b"ATD911;\r"
+    now = 1.0 + wait_s + 2 * QUIET_S
+    assert channel.take(now) == b"AT+QPCMV=1,0\r"
+    channel.feed(b"\r\nOK\r\n", now)
+    assert channel.take(now) == b"ATD911;\r"
+    assert channel.feed(b"\r\n+CMS ERROR: 500\r\n\r\nOK\r\n", now) == [Noise(), Answer(dial, (), Final(Verdict.OK))]
 
 
 def test_words_of_a_call_end_a_dialling_command_and_are_news_at_any_other_time():

@@ -516,6 +516,19 @@ def test_a_text_waits_for_the_end_of_a_call():
     assert desk.view.texts[0].state is TextState.SENT
 
 
+def test_a_text_in_flight_gives_way_to_an_emergency_and_is_sent_again():
+    desk = Desk(text=None, **{"AT+CLCC": clcc(2)}).open()
+    desk.modem.send_text("5550100", "hello", desk.now)
+    desk.after(1)
+    desk.says["text"] = "+CMGS: 3\nOK"
+    desk.modem.dial("911", desk.now, emergency=True)
+    desk.after(1.0, 0.1)
+    assert "ATD911;" in desk.sent
+    desk.modem.voice.hang_up()
+    desk.after(60)
+    assert desk.view.texts[0].state is TextState.SENT
+
+
 def test_a_text_in_flight_as_the_modem_goes_is_sent_again():
     desk = Desk(text=None).open()
     desk.modem.send_text("5550100", "hello", desk.now)
