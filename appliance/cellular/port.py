@@ -27,6 +27,7 @@ MOST_HELD = 1 << 16
 _NAMES = {
     errno.ENOENT: Fault.MISSING, errno.ENODEV: Fault.MISSING, errno.ENXIO: Fault.MISSING, errno.EACCES: Fault.NO_PERMISSION, errno.EPERM: Fault.NO_PERMISSION,
     errno.EBUSY: Fault.BUSY, errno.EAGAIN: Fault.BUSY, errno.ENOTTY: Fault.WRONG_PORT, errno.EINVAL: Fault.WRONG_PORT, errno.EISDIR: Fault.WRONG_PORT,
+    errno.EIO: Fault.UNPLUGGED,
 }  # fmt: skip
 
 
@@ -169,14 +170,18 @@ class SoundPort:
         except (OSError, ValueError) as error:
             self.fault = _named(error, opened=False)
             log.debug("%s: %s", self.path, error)
-        self._ready()
+        finally:
+            self._ready()
 
 
 def _opened(path: Path) -> serial.Serial:
     # pyserial would open a file or a FIFO, and wait on the latter.
     if not stat.S_ISCHR(path.stat().st_mode):
         raise OSError(errno.ENOTTY, "no serial port")
-    return serial.Serial(str(path), BAUD, timeout=READ_S, write_timeout=WRITE_S, exclusive=True)
+    try:
+        return serial.Serial(str(path), BAUD, timeout=READ_S, write_timeout=WRITE_S, exclusive=True)
+    except termios.error as error:  # no OSError, and pyserial lets it through: unplugged as it was opened
+        raise OSError(errno.EIO, str(error)) from error
 
 
 def _named(error: OSError | ValueError, opened: bool) -> Fault:

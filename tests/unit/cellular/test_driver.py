@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
+import termios
 import threading
 import time
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from appliance.cellular.api import CallChanged, CallState, End, Fault, ModemState, TextState
 from appliance.cellular.driver import Driver
 from appliance.cellular.modem import Timing
-from appliance.cellular.port import SerialPort
+from appliance.cellular.port import SerialPort, SoundPort
 from tests.support.modem import sim_modem
 from tests.support.proc import wait_until
 
@@ -284,6 +286,20 @@ def test_ports_that_are_none(tmp_path):
     assert fault(tmp_path / "fifo") is Fault.WRONG_PORT
     (tmp_path / "null").symlink_to("/dev/null")
     assert fault(tmp_path / "null") is Fault.WRONG_PORT
+
+
+def test_a_port_that_is_unplugged_as_it_is_opened(tmp_path, monkeypatch):
+    def gone(*_):
+        raise termios.error(errno.EIO, "Input/output error")
+
+    with sim_modem(tmp_path) as modem:
+        monkeypatch.setattr(termios, "tcflush", gone)
+        assert fault(modem.at) is Fault.UNPLUGGED
+        ready = threading.Event()
+        sound = SoundPort(modem.audio, ready.set)
+        assert ready.wait(5)
+        assert (sound.fault, sound.fd) == (Fault.UNPLUGGED, None)
+        sound.close()
 
 
 def test_a_port_another_program_has(tmp_path):
