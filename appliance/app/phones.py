@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SEEN_S = 10.0
-TWICE = "phone-twice"
+TWICE, SHOWN = "phone-twice", 3
 SYNC_AT_ONCE, SYNC_PAUSE_S = 20, 1.0
 """700 phones fetch in the course of a minute rather than all at once."""
 DIALLED_AT_ONCE = re.compile(r"[0-9]{2,15}")
@@ -44,7 +44,7 @@ REASONS: dict[Verdict, str] = {
     "closed": "nobody has let this phone in: enrol it",
     "token": "the address of the settings is not this phone's",
     "elsewhere": "it asks from a network where phones get no settings",
-    "twice": "two phones say they have this MAC address: it took its settings at another IP address while every phone was let in",
+    "twice": "two phones say they have this MAC address: the other one has the settings, at another IP address",
 }
 """What a person reads."""
 
@@ -55,7 +55,7 @@ class PhoneDesk:
     def __init__(self, box: Box) -> None:
         self._box = box
         self._path = box.settings.data / "state" / "phones.json"
-        self._dirty = False
+        self._dirty, self._twice = False, ""
         self._keeping = asyncio.Lock()
         self._to_tell: dict[str, None] = {}
         self._telling: asyncio.Task[None] | None = None
@@ -90,9 +90,18 @@ class PhoneDesk:
         self.begin_sync(self.phones.stale(self._digests))
         while True:
             await asyncio.sleep(SEEN_S)
-            if not self.phones.open_until("", time.monotonic()):
-                self._box.alarm(TWICE, "")
+            self.show_twice()
             await self.keep()
+
+    def show_twice(self) -> None:
+        """Two phones with one MAC address are an alarm for as long as nobody said which one it is."""
+        twice = tuple(seen for seen in self.phones.twice(time.monotonic()) if self.device(seen.mac))
+        each = [f"{seen.mac}: the one at {seen.refused_ip} gets no settings, the one at {seen.ip} has them" for seen in twice[:SHOWN]]
+        told = "; ".join([*each, f"and {len(twice) - SHOWN} more"] if len(twice) > SHOWN else each)
+        if told != self._twice:
+            self._twice = told
+            hint = "unplug the one that is not the site's phone, then let the other one in by itself"
+            self._box.alarm(TWICE, f"Two phones say they have the MAC address {told}" if told else "", hint)
 
     def tell(self, mac: str, reason: str = "") -> None:
         """Whoever shows the phones looks again."""
@@ -204,12 +213,18 @@ class PhoneDesk:
         found = self.device(ask.mac)
         entry = self._box.snapshot.devices.get(found[0]) if found else None
         enabled = entry is not None and entry.enabled
-        verdict: Verdict = "token" if token and mac is None else self._judge(ask, entry is not None, enabled, await self.networks.served(ask.ip))
+        verdict: Verdict = "token"
+        if not token or mac is not None:
+            served = await self.networks.served(ask.ip)
+            live = self._box.registrations.addresses(found[0]) if found else frozenset()
+            verdict = self.phones.judge(ask, entry is not None, enabled, time.monotonic(), served, live)
         told, family = None, ask.family
         if ask.mac:
             before, enrolled = self.phones.last(ask.mac), ask.mac in self.phones.enrolled
             seen = self.phones.note(ask, verdict, time.time())
             self._dirty = True
+            if self._twice or seen.verdict == "twice":
+                self.show_twice()
             family = seen.family
             told = self._settings_of(ask.mac, seen.model, params["local_ip"], params["port"]) if verdict == "given" else None
             if told is not None:
@@ -219,20 +234,13 @@ class PhoneDesk:
                 self._digests[ask.mac] = _digest(told)
                 self.phones.told(ask.mac, self._digests[ask.mac], time.time())
                 log.info("phone %s at %s took its settings (revision %d)", ask.mac, ask.ip, self._box.revision)
-            elif verdict != "given" and (before is None or before.verdict != verdict):
+            elif verdict != "given" and (before is None or before.verdict != seen.verdict):
                 log.info("phone %s at %s gets nothing: %s", ask.mac, ask.ip, REASONS[verdict])
-            if before is None or before.verdict != verdict or (told is not None and token):
+            if before is None or before.verdict != seen.verdict or (told is not None and token):
                 self.tell(ask.mac, REASONS[verdict])
             if not enrolled and ask.mac in self.phones.enrolled:
                 await self.changed()  # before the phone has its answer: it must not be locked out by a crash
         return {"phone": told, "family": family, "reason": REASONS[verdict]}
-
-    def _judge(self, ask: Ask, known: bool, enabled: bool, served: bool) -> Verdict:
-        verdict = self.phones.judge(ask, known, enabled, time.monotonic(), served)
-        if verdict == "twice":
-            hint = "unplug the one that is not the site's phone, then let the other one in by itself"
-            self._box.alarm(TWICE, f"Two phones say they have the MAC address {ask.mac}: the one at {ask.ip} gets no settings", hint)
-        return verdict
 
     # ---- make them fetch -----------------------------------------------------------------------------------------
 
@@ -309,7 +317,7 @@ def phone_methods(desk: PhoneDesk) -> Mapping[str, Callable[[dict[str, Any], Pee
                 {
                     "mac": seen.mac, "ip": seen.ip, "family": seen.family, "model": seen.model or seen.written, "firmware": seen.firmware,
                     "protocol": seen.protocol, "device": found[0] if found else "", "verdict": seen.verdict, "reason": REASONS[seen.verdict],
-                    "asked": seen.asked,
+                    "asked": seen.asked, "refused_ip": seen.refused_ip,
                     "seen_s": max(0.0, now - seen.last_unix_s), "enrolled": seen.mac in phones.enrolled, "open_s": max(0.0, window - clock) if window else 0.0,
                     "fetched_unix_s": seen.fetched_unix_s, "current": bool(seen.told) and not desk.behind(seen.mac),
                 }
@@ -323,6 +331,7 @@ def phone_methods(desk: PhoneDesk) -> Mapping[str, Callable[[dict[str, Any], Pee
             raise NotFound(f"{params['mac']} is no MAC address", "twelve hexadecimal digits, as on the phone's label")
         until = phones.open(mac, time.monotonic(), params["minutes"] * 60.0)
         log.warning("uid %d lets %s take settings for %d minutes", peer.uid, mac or "every phone of the site", params["minutes"])
+        desk.show_twice()
         desk.tell(mac)
         return {"mac": mac, "open_s": max(0.0, until - time.monotonic())}
 
@@ -330,6 +339,7 @@ def phone_methods(desk: PhoneDesk) -> Mapping[str, Callable[[dict[str, Any], Pee
         mac = _plain(params["mac"])
         phones.forget(mac)
         log.warning("uid %d forgot phone %s: it must be enrolled anew", peer.uid, mac)
+        desk.show_twice()
         desk.tell(mac)
         await desk.changed()
         return {"mac": mac, "open_s": 0.0}

@@ -54,6 +54,10 @@ class Registrations:
         """The live contacts of a device, best q first."""
         return tuple(Target(target(b), b.local, device, b.priority) for b in self.registrar.bindings.of(device, time.monotonic()))
 
+    def addresses(self, device: DeviceId) -> frozenset[str]:
+        """The IP addresses where a device is signed in."""
+        return frozenset(binding.received.ip for binding in self.registrar.bindings.of(device, time.monotonic()))
+
     def count(self) -> int:
         return len(self.registrar.bindings)
 

@@ -33,7 +33,7 @@ def list_(client: Client, screen: Screen, as_json: bool) -> None:
         [
             (
                 phone["mac"],
-                phone["ip"],
+                f"{phone['ip']} and {phone['refused_ip']}" if phone["refused_ip"] else phone["ip"],
                 plain(f"{phone['family']} {phone['model']}".strip()),
                 phone["device"] or "nobody yet",
                 f"{duration(phone['seen_s'])} ago",

@@ -575,7 +575,9 @@ class PhoneResult(TypedDict):
 
 
 class DeskPhoneShape(TypedDict):
-    """A desk phone that asked for settings. `device` "": it belongs to nobody yet. `reason` "": it got what it asked for. `open_s`: of its enrolment window."""
+    """A desk phone that asked for settings. `device` "": it belongs to nobody yet. `reason` "": it got what it asked for. `open_s`: of its enrolment window.
+    `refused_ip`: where somebody asked in vain in the name of a phone that was let in, while that one is at `ip`; "": nobody.
+    """
 
     mac: str
     ip: str
@@ -586,6 +588,7 @@ class DeskPhoneShape(TypedDict):
     device: str
     verdict: Literal["given", "unknown", "off", "disagrees", "closed", "token", "elsewhere", "twice"]
     reason: str
+    refused_ip: str
     asked: int
     seen_s: float
     enrolled: bool

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -36,7 +36,9 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A phone as it was last seen. `fetched_unix_s` 0: it never had its settings. `told`: digest of what it was told last."""
+    """A phone as it was last seen. `fetched_unix_s` 0: it never had its settings. `told`: digest of what it was told last. `refused_ip`: where somebody asked
+    in vain in the name of a phone that was let in; "": nobody has since it was last given something.
+    """
 
     mac: str
     ip: str
@@ -52,6 +54,7 @@ class Seen:
     fetched_unix_s: float = 0.0
     told: str = ""
     event: str = ""
+    refused_ip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +130,21 @@ class Phones:
         if self._windows.get("", 0.0) > now:
             self._came_from.setdefault(ask.mac, ask.ip)
 
-    def _elsewhere_before(self, ask: Ask, now: float) -> bool:
-        """Whether, while every phone is let in, this one has its settings at another IP address already, and nobody opened for it alone."""
+    def _has_another(self, ask: Ask, now: float, live: Collection[str]) -> bool:
+        """Whether a phone at another IP address has these settings, and nobody opened for this phone alone: it is signed in where it took them, or took them
+        while every phone is let in. One that only moved is signed in at its old address until that registration ends, and no longer.
+        """
         everybody, own = (self._windows.get(each, 0.0) > now for each in ("", ask.mac))
-        return everybody and not own and self._came_from.get(ask.mac, ask.ip) != ask.ip
+        if own or ask.mac not in self.enrolled:
+            return False
+        before = self._seen.get(ask.mac)
+        there = before is not None and before.ip != ask.ip and before.ip in live
+        return there or (everybody and self._came_from.get(ask.mac, ask.ip) != ask.ip)
 
-    def judge(self, ask: Ask, known: bool, enabled: bool, now: float, served: bool = True) -> Verdict:
-        """Whether the phone may have its first file or its settings; `known`: its MAC address is a device's; `served`: its network is."""
+    def judge(self, ask: Ask, known: bool, enabled: bool, now: float, served: bool = True, live: Collection[str] = ()) -> Verdict:
+        """Whether the phone may have its first file or its settings; `known`: its MAC address is a device's; `served`: its network is; `live`: the IP addresses
+        where that device is signed in.
+        """
         if not known:
             return "unknown"
         if not served:
@@ -144,7 +155,7 @@ class Phones:
             return "disagrees"
         if ask.mac not in self.enrolled and not self.open_until(ask.mac, now):
             return "closed"
-        if self._elsewhere_before(ask, now):
+        if self._has_another(ask, now, live):
             return "twice"
         return "given"
 
@@ -154,8 +165,11 @@ class Phones:
         """Remember a request; what is known of the phone now. Who asks in the name of a phone that was let in changes nothing of what is known of it."""
         before = self._seen.get(ask.mac)
         if before is not None and verdict != "given" and ask.mac in self.enrolled:
-            self._seen[ask.mac] = replace(before, verdict=verdict, last_unix_s=wall, asked=before.asked + 1)
-            return self._seen[ask.mac]
+            seen = replace(before, last_unix_s=wall, asked=before.asked + 1)
+            if not before.verdict == "twice" != verdict:  # two phones stay two, whatever else one does
+                seen = replace(seen, verdict=verdict, refused_ip=ask.ip)
+            self._seen[ask.mac] = seen
+            return seen
         seen = Seen(
             ask.mac, ask.ip, ask.family, ask.model, ask.written, ask.firmware, ask.protocol, verdict,
             before.first_unix_s if before else wall, wall, (before.asked if before else 0) + 1,
@@ -184,6 +198,10 @@ class Phones:
         """The latest first."""
         return tuple(reversed(self._seen.values()))
 
+    def twice(self, now: float) -> tuple[Seen, ...]:
+        """Phones with another one that says it is the same, until they are given something, forgotten, or somebody opens for them; the latest first."""
+        return tuple(seen for seen in self.seen() if seen.verdict == "twice" and self._windows.get(seen.mac, 0.0) <= now)
+
     def stale(self, digests: Mapping[str, str]) -> list[str]:
         """Phones that had other settings than `digests` (MAC address -> digest of what it would be told now)."""
         return [seen.mac for seen in self._seen.values() if seen.told and digests.get(seen.mac, seen.told) != seen.told]
@@ -192,6 +210,7 @@ class Phones:
         """A phone must be enrolled anew."""
         self.enrolled.discard(mac)
         self.due.discard(mac)
+        self._came_from.pop(mac, None)
         self._windows.pop(mac, None)
         self._seen.pop(mac, None)
 

@@ -200,7 +200,7 @@ def test_a_password_that_went_out_while_phones_were_let_in_is_replaced(desk: Cal
     second = phones[0].start("http")
     assert second is not None and second.user == first[0].user and second.password != first[0].password
     assert registers(peers[0], first[0]) == 200, "it has not signed in with the new one yet"
-    box.kill9()
+    box.wait_back(other_than=box.kill9())
     wait_until(lambda: registers(peers[0], second) == 200, 40, "the new password after a restart")
     wait_until(lambda: registers(peers[0], first[0]) == 403, 20, "the old one is refused")
     assert registers(peers[0], second) == 200
@@ -210,6 +210,17 @@ def test_a_password_that_went_out_while_phones_were_let_in_is_replaced(desk: Cal
     assert registers(peers[1], first[1]) == 200, "it never fetched"
     shown = box.cli("sign-in", "201")
     assert second.password in shown and first[0].password not in shown
+
+    # Nobody lets phones in any more, and the phone is signed in: whoever else says it is this phone gets nothing.
+    moved(phones[0], net.phone_ip(0), "203")
+    assert phones[0].start("http") is None
+    (row,) = (row for row in box.rpc("phones.list")["phones"] if row["mac"] == phones[0].mac)
+    assert (row["verdict"], row["ip"], row["refused_ip"].rpartition(".")[2]) == ("twice", net.phone_ip(0), "203")
+    said = {alarm["code"]: alarm["sentence"] for alarm in box.status()["alarms"]}["phone-twice"]
+    assert f"the one at {row['refused_ip']} gets no settings, the one at {row['ip']} has them" in said
+    box.rpc("phones.enrol", mac=phones[0].mac)
+    assert "phone-twice" not in {alarm["code"] for alarm in box.status()["alarms"]}
+    assert phones[0].start("http") is not None, "somebody let this very phone in"
 
 
 def test_the_engine_is_away(desk: Callable[..., tuple[SiteNet, Box]]) -> None:

@@ -160,3 +160,55 @@ def test_a_password_on_its_way() -> None:
     former = phones()
     former.restore({name: kept for name, kept in desk.dump().items() if name in {"enrolled", "seen"}})
     assert former.enrolled == {MAC} and not former.offers, "as an earlier version wrote it"
+
+
+def test_another_phone_in_the_name_of_one_that_is_signed_in() -> None:
+    desk, other, live = phones(), replace(ASK, ip="192.168.1.66"), {ASK.ip, "192.168.1.90"}
+    desk.open(MAC, 0, 10)
+    desk.note(ASK, "given", 1)
+    desk.let_in(ASK, 1)
+    desk.told(MAC, "d", 1)
+    again = phones()
+    again.restore(json.loads(json.dumps(desk.dump())))
+    for each in (desk, again):
+        assert each.judge(ASK, known=True, enabled=True, now=1e6, live=live) == "given"
+        assert each.judge(other, known=True, enabled=True, now=1e6, live=live) == "twice", "also after a restart"
+        assert each.judge(other, known=True, enabled=True, now=1e6, live={"192.168.1.90"}) == "given", "its old registration is over: it only moved"
+        assert each.judge(other, known=True, enabled=True, now=1e6, live={other.ip}) == "given", "it has signed in where it is now"
+    desk.open(MAC, 1e6, 10)
+    assert desk.judge(other, known=True, enabled=True, now=1e6 + 1, live=live) == "given", "somebody let this very phone in"
+
+
+def test_two_phones_stay_two_until_one_is_let_in_forgotten_or_given_its_settings() -> None:
+    def two() -> Phones:
+        desk = phones()
+        desk.note(ASK, "given", 0)
+        desk.told(MAC, "d", 0)
+        desk.note(other, "twice", 1)
+        (seen,) = desk.twice(1)
+        assert (seen.ip, seen.refused_ip, seen.model) == (ASK.ip, other.ip, ASK.model)
+        return desk
+
+    other = replace(ASK, ip="192.168.1.66", model="yealink-t54w")
+    desk = two()
+    desk.note(replace(other, ip="192.168.1.67"), "disagrees", 2)
+    assert [(seen.verdict, seen.refused_ip) for seen in desk.twice(2)] == [("twice", other.ip)]
+    desk.open("", 3, 10)
+    assert desk.twice(4), "that every phone is let in says nothing of these two"
+    desk.open(MAC, 5, 10)
+    assert not desk.twice(6)
+    assert desk.twice(16), "nobody came"
+    desk = two()
+    desk.note(other, "given", 2)
+    assert not desk.twice(3) and desk.seen()[0].refused_ip == "" and desk.seen()[0].ip == other.ip
+    desk = two()
+    desk.forget(MAC)
+    assert not desk.twice(3)
+
+
+def test_who_is_forgotten_begins_anew_also_while_every_phone_is_let_in() -> None:
+    desk = phones()
+    desk.open("", 0, 60)
+    desk.let_in(ASK, 1)
+    desk.forget(MAC)
+    assert desk.judge(replace(ASK, ip="192.168.1.66"), known=True, enabled=True, now=2) == "given"
