@@ -27,7 +27,9 @@ MAKERS = {"yealink": "Yealink", "poly": "Poly", "grandstream": "Grandstream", "s
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A phone that asked and got nothing. `device`: whose MAC address it is, "" nobody's. `open_s`: how long it may still take its settings."""
+    """A phone that asked and got nothing. `device`: whose MAC address it is, "" nobody's. `open_s`: how long it may still take its settings. `holder`: the
+    address of the phone that has the settings, where two say they are the same. `elsewhere`: it is in a network where phones get none.
+    """
 
     mac: str
     address: str
@@ -37,6 +39,8 @@ class Waiting:
     reason: str
     ago_s: float
     open_s: float
+    holder: str
+    elsewhere: bool
 
 
 def waiting(state: State) -> list[Waiting]:
@@ -46,13 +50,15 @@ def waiting(state: State) -> list[Waiting]:
     found = []
     for row in state.phones.get("phones", ()):
         device = owners.get(row["mac"], "")
-        if device and (not row["reason"] or (row["enrolled"] and row["verdict"] != "twice")):
+        if device and (not row["reason"] or (row["enrolled"] and row["verdict"] not in {"twice", "elsewhere"})):
             continue
         what = f"{MAKERS.get(row['family'], row['family'])} {str(row['model']).removeprefix(row['family'] + '-').upper()}".strip()
         found.append(
             Waiting(
-                pretty(row["mac"]), row["ip"], what[:60] or gettext("Unknown phone"), device, _whose(devices.get(device, {}), device) if device else "",
+                pretty(row["mac"]), row["refused_ip"] or row["ip"], what[:60] or gettext("Unknown phone"),
+                device, _whose(devices.get(device, {}), device) if device else "",
                 _reason(row, device), row["seen_s"], row["open_s"],
+                row["ip"] if row["verdict"] == "twice" else "", row["verdict"] == "elsewhere",
             )
         )  # fmt: skip
     return found
@@ -61,7 +67,7 @@ def waiting(state: State) -> list[Waiting]:
 def _reason(row: Mapping[str, Any], device: str) -> str:
     if not device:
         return gettext("Nobody's yet.")
-    if row["open_s"]:
+    if row["open_s"] and row["verdict"] != "elsewhere":
         return gettext("May take its settings now: apply your changes, then plug it in again.")
     said = {
         "unknown": gettext("Its owner is not applied yet."),
@@ -70,7 +76,7 @@ def _reason(row: Mapping[str, Any], device: str) -> str:
         "disagrees": gettext("Somebody asked in its name from another MAC address."),
         "token": gettext("It asked at the address of another phone's settings."),
         "elsewhere": gettext("It asks from a network where phones get no settings."),
-        "twice": gettext("Two phones say they have its MAC address. Unplug the other one, then let it in."),
+        "twice": gettext("Two phones say they have its MAC address. Unplug the one that is not yours, then let it in."),
     }
     return said.get(row["verdict"], "")
 
