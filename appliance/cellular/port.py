@@ -152,13 +152,12 @@ class SoundPort:
             return int(self._serial.fileno()) if self._serial is not None else None
 
     def close(self) -> None:
+        """Give the device back; does not wait for it."""
         with self._lock:
             self._closed = True
             port, self._serial = self._serial, None
         if port is not None:
-            with contextlib.suppress(OSError, termios.error):
-                port.reset_output_buffer()  # the kernel would wait until a modem that hangs has taken it
-            port.close()
+            threading.Thread(target=_given_back, args=(port,), name=f"close {self.path.name}", daemon=True).start()
 
     def _run(self) -> None:
         try:
@@ -172,6 +171,14 @@ class SoundPort:
             log.debug("%s: %s", self.path, error)
         finally:
             self._ready()
+
+
+def _given_back(port: serial.Serial) -> None:
+    """The kernel may wait half a minute for a modem that hangs to take what was written."""
+    with contextlib.suppress(OSError, termios.error):
+        port.reset_output_buffer()
+    with contextlib.suppress(OSError):
+        port.close()
 
 
 def _opened(path: Path) -> serial.Serial:

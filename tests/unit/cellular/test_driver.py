@@ -302,6 +302,30 @@ def test_a_port_that_is_unplugged_as_it_is_opened(tmp_path, monkeypatch):
         sound.close()
 
 
+def test_nobody_waits_for_the_sounds_port_to_close(tmp_path):
+    opened, closed, let = threading.Event(), threading.Event(), threading.Event()
+    with sim_modem(tmp_path) as modem:
+        port = SoundPort(modem.audio, opened.set)
+        assert opened.wait(5)
+        device = port._serial
+        close = device.close
+
+        def slow():
+            let.wait(10)
+            close()
+            closed.set()
+
+        device.close = slow  # as the kernel does while a modem that hangs takes nothing; a pseudo-terminal closes at once
+        port.close()
+        assert port.fd is None
+        assert not closed.is_set()
+        let.set()
+        assert closed.wait(5)
+        again = SoundPort(modem.audio, opened.set)
+        wait_until(lambda: again.fd is not None)
+        again.close()
+
+
 def test_a_port_another_program_has(tmp_path):
     with sim_modem(tmp_path) as modem:
         other = os.open(modem.at, os.O_RDWR | os.O_NOCTTY)

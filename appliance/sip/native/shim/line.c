@@ -93,15 +93,30 @@ int hf_line_open(void)
     return l->call;
 }
 
+/* a serial port's close may wait half a minute for a modem that takes nothing: nobody waits for it */
+static void *line_shut(void *fd)
+{
+    tcflush((int)(pj_ssize_t)fd, TCOFLUSH); close((int)(pj_ssize_t)fd);
+    return NULL;
+}
+static void line_shut_aside(int fd)
+{
+    pthread_t thread;
+    if (fd < 0) return;
+    if (pthread_create(&thread, NULL, &line_shut, (void*)(pj_ssize_t)fd) == 0) pthread_detach(thread);
+    else line_shut((void*)(pj_ssize_t)fd);
+}
+
 void hf_line_sound(int call, int fd)
 {
-    line *l = line_of(call);
-    if (!l) { if (fd >= 0) close(fd); return; }
+    line *l = line_of(call); int old;
+    if (!l) { line_shut_aside(fd); return; }
     pthread_mutex_lock(&l->lock);
-    if (l->fd >= 0) { tcflush(l->fd, TCOFLUSH); close(l->fd); }          /* a port that takes nothing must not hold up the close */
+    old = l->fd;
     l->fd = fd; l->told = l->running = 0; l->in_n = l->out_n = 0; l->rx_at = line_now();
     if (fd >= 0) tcflush(fd, TCIOFLUSH);                     /* what waits there is of an earlier call, or no sound at all */
     pthread_mutex_unlock(&l->lock);
+    line_shut_aside(old);
 }
 
 void hf_line_close(int call)
