@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from appliance.cellular.api import ON_NETWORK, CellularError, ModemChanged, ModemState, ModemView, News, TextView
+from appliance.cellular.api import CellularError, ModemChanged, ModemState, ModemView, News, PinSpared, TextView
 from appliance.cellular.driver import Driver
 from appliance.cellular.modem import Timing
 from appliance.cellular.trouble import sound_trouble, trouble
@@ -37,7 +37,8 @@ _ALARM, _SOUND_ALARM = "modem", "modem-sound"
 class SimPin:
     """The PIN of the SIM card, entered once: three wrong ones lock the card for good, over restarts and kills as well. The methods block for the disk.
 
-    `note`: a file that says which PIN was entered last and has not opened the card (a keyed digest of it).
+    `note`: a file that says which PIN was entered last and has not opened the card (a keyed digest of it); who sets the same one anew removes it
+    (site/sim_pin.py).
     """
 
     def __init__(self, note: Path, known: Callable[[], str], vault: Vault) -> None:
@@ -54,8 +55,8 @@ class SimPin:
         files.write(self._note, mark.encode())
         return pin
 
-    def worked(self) -> None:
-        """The card is open."""
+    def forget(self) -> None:
+        """The card is open, or the PIN did not reach it."""
         self._note.unlink(missing_ok=True)
 
     def set(self) -> bool:
@@ -72,6 +73,7 @@ class CellularService:
         self._ports = ports
         self._pin = pin
         self._pin_at_s = -PIN_WAIT_S
+        self._spared = False
         self._asked = asyncio.Event()
         self._alarm, self._publish = alarm, publish
         self._alarmed: dict[str, tuple[str, str]] = {}
@@ -95,27 +97,42 @@ class CellularService:
             await asyncio.gather(driving, unlocking, return_exceptions=True)
 
     async def _unlock(self) -> None:
-        """Enter the PIN where the card asks for it and there is one that was not tried; forget that it was tried once the card is open."""
+        """Enter the PIN where the card asks for it and there is one that was not tried; forget that it was tried once the card is open, or was not asked."""
         assert self.driver is not None
         loop = asyncio.get_running_loop()
         while True:
-            state = self.driver.view.state
-            try:
-                if state is ModemState.PIN_NEEDED and (pin := await loop.run_in_executor(None, self._pin.take)):
-                    self._pin_at_s = time.monotonic()
-                    self.driver.enter_pin(pin)
-                elif state in ON_NETWORK:
-                    await loop.run_in_executor(None, self._pin.worked)
-            except (OSError, StateError, CellularError) as error:
-                log.error("the PIN of the SIM card was not entered: %s", error)
             self._asked.clear()
+            view = self.driver.view
+            try:
+                if self._spared or view.card_open:
+                    again = self._spared
+                    await loop.run_in_executor(None, self._pin.forget)
+                    self._spared = False
+                    await asyncio.sleep(LOOK_S if again else 0)  # a card that is busy has a moment
+                if self.driver.view.state is ModemState.PIN_NEEDED and (pin := await loop.run_in_executor(None, self._pin.take)):
+                    self._pin_at_s = time.monotonic()
+                    self._enter(pin)
+            except (OSError, StateError) as error:
+                log.error("the PIN of the SIM card was not entered: %s", error)
             # The state tells at once; another PIN in the vault within a few seconds. Not wait_for: as in the driver.
             with suppress(TimeoutError):
-                async with asyncio.timeout(PIN_LOOK_S if state is ModemState.PIN_NEEDED else None):
+                async with asyncio.timeout(PIN_LOOK_S if self.driver.view.state is ModemState.PIN_NEEDED else None):
                     await self._asked.wait()
 
+    def _enter(self, pin: str) -> None:
+        assert self.driver is not None
+        try:
+            self.driver.enter_pin(pin)
+        except CellularError as error:  # the card asks no longer
+            log.info("the PIN of the SIM card was not entered: %s", error)
+            self._spared = True
+            self._asked.set()
+
     def _news(self, news: News) -> None:
-        if isinstance(news, ModemChanged):
+        if isinstance(news, PinSpared):
+            self._spared = True
+            self._asked.set()
+        elif isinstance(news, ModemChanged):
             self._asked.set()
             self._look()
             self._publish(ModemStateChanged(time.time(), news.view.state, news.view.fault or ""))

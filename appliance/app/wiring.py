@@ -68,6 +68,7 @@ from appliance.sip.endpoint import EndpointConfig, SipEndpoint, TrunkNews
 from appliance.sip.messages import Reply, Request
 from appliance.sip.registrar.register import Change, Limits
 from appliance.sip.text import Texts
+from appliance.site import sim_pin
 from appliance.state.bindings import BindingsRepository
 from appliance.state.callbacks import CallbacksRepository
 from appliance.state.calls import CallsRepository
@@ -104,7 +105,7 @@ class Box:
         self.drills = Drills(self)
         self.phones = PhoneDesk(self)
         self.paths = PathService(self)
-        sim = SimPin(settings.data / "state" / "sim-pin", lambda: self.activation.secrets.known.get("modem.sim.pin", ""), self.activation.secrets.vault)
+        sim = SimPin(sim_pin.note(settings.data), lambda: self.activation.secrets.known.get(sim_pin.NAME, ""), self.activation.secrets.vault)
         self.cellular = CellularService(settings.modem, self.alarm, self.bus.publish, sim)
         self.paths.modem = lambda: self.cellular.facts(self.snapshot.site.modem)
         self.revision = 0

@@ -109,7 +109,7 @@ class ModemView:
     """All that is known of the modem. `signal_dbm` None: not known. `network`: "2G", "3G", "4G", "5G" or "". `volte`: calls go over the data network.
 
     `since_s`: monotonic, when `state` or `fault` last changed. `audio_fault`: what is wrong with the port the sound comes over. `mute`: the modem refused
-    its last call's sound.
+    its last call's sound. `card_open`: the SIM card asks for no PIN.
     """
 
     state: ModemState = ModemState.ABSENT
@@ -128,6 +128,7 @@ class ModemView:
     texts: tuple[TextView, ...] = ()
     audio_fault: Fault | None = None
     mute: bool = False
+    card_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,12 @@ class TextChanged:
     text: TextView
 
 
-News = ModemChanged | CallChanged | TextChanged
+@dataclass(frozen=True, slots=True)
+class PinSpared:
+    """The PIN that was entered last never reached the SIM card: it costs none of its tries."""
+
+
+News = ModemChanged | CallChanged | TextChanged | PinSpared
 
 
 class Cellular(Protocol):

@@ -159,6 +159,10 @@ class Channel:
     def idle(self) -> bool:
         return self._flying is None and not self._urgent and not self._queue
 
+    def waits(self, tag: str) -> bool:
+        """Whether a command with this tag has not gone to the port yet."""
+        return any(command.tag == tag for command in (*self._urgent, *self._queue))
+
     def submit(self, command: Command, *, urgent: bool = False) -> None:
         """Send it when its turn comes. One that waits with the same text and payload already is not doubled; of too many the newest is left out."""
         queue = self._urgent if urgent else self._queue

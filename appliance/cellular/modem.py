@@ -5,7 +5,20 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from appliance.cellular.api import ON_NETWORK, CallChanged, CallView, CellularError, Fault, ModemChanged, ModemState, ModemView, News, TextChanged, TextView
+from appliance.cellular.api import (
+    ON_NETWORK,
+    CallChanged,
+    CallView,
+    CellularError,
+    Fault,
+    ModemChanged,
+    ModemState,
+    ModemView,
+    News,
+    PinSpared,
+    TextChanged,
+    TextView,
+)
 from appliance.cellular.at import Answer, Channel, Command, Line, Verdict, fields, masked
 from appliance.cellular.model import Model
 from appliance.cellular.modems import find
@@ -87,6 +100,8 @@ class Modem:
         self._probes = self._silences = 0
         self._spoke = False
         self._poll_at_s: float | None = None
+        if self._channel.waits("pin"):
+            self.news.append(PinSpared())
         self._channel.reset()
         self.view = ModemView(
             self.view.state, self.view.fault, self.view.since_s, call=self.view.call, texts=self.view.texts, audio_fault=self.view.audio_fault
@@ -202,6 +217,8 @@ class Modem:
             case "pin":
                 log.log(logging.INFO if final.ok else logging.ERROR, "the SIM card %s its PIN", "took" if final.ok else "did not take")
                 self._poll_at_s = now  # how it is now
+                if final.code == _SIM_BUSY:
+                    self.news.append(PinSpared())
             case "sim" if not final.ok:
                 self._sim_error(answer, now)
             case "dial" | "answer" | "hang-up" | "tone" | "clcc" | "ceer" | "sound" | "sound-off":
@@ -295,7 +312,7 @@ class Modem:
     def _no_network(self, state: ModemState, event: str, now: float) -> None:
         self._cs = self._eps = 0
         self._ims = self._sim = False
-        self.view = replace(self.view, imsi="", operator="", network="", signal_dbm=None, roaming=False, volte=False)
+        self.view = replace(self.view, imsi="", operator="", network="", signal_dbm=None, roaming=False, volte=False, card_open=False)
         self._poll_at_s = now + self._timing.poll_s
         self._to(state, event, now)
 
@@ -303,8 +320,11 @@ class Modem:
         if self._sim:
             return
         self._sim = True
+        self.view = replace(self.view, card_open=True)
         if self.view.state in {ModemState.STARTING, ModemState.NO_SIM, *LOCKED}:
             self._to(ModemState.SEARCHING, "SIM ready", now)
+        else:
+            self.news.append(ModemChanged(self.view))
         self._ask("AT+CIMI", "imsi", bare=True)
         for text in ("AT+CREG=1", "AT+CEREG=1", "AT+CLIP=1", "AT+CMGF=0", "AT+COPS=3,0"):
             self._ask(text)

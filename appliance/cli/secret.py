@@ -12,6 +12,7 @@ from appliance.cli.local import Desk, edits
 from appliance.cli.output import moment, print_json
 from appliance.control.client import Client
 from appliance.errors import ControlError, DocumentError, HoldfastError, NotFound, StateError
+from appliance.site import sim_pin
 from appliance.site.model.site import Site
 from appliance.site.secrets import SLOTS, judge, new_secret, possible
 from appliance.site.store import SiteStore
@@ -52,10 +53,13 @@ def set_(desk: Desk, name: str) -> None:
     vault, site, revision = _open(desk)
     _known(name, site)
     value = click.prompt(name, hide_input=True, confirmation_prompt=True, err=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
-    problems = judge(name, value, site, vault.values(revision))
+    counting = vault.values(revision)
+    problems = judge(name, value, site, counting)
     if problems:
         raise DocumentError("This secret cannot be used", problems)
     vault.put({name: value})
+    if name == sim_pin.NAME:
+        sim_pin.set_again(desk.data, value, counting)
     _tell(desk, name)
 
 

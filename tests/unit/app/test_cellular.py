@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from appliance.cli.main import main
 from appliance.control.protocol import METHODS
 from appliance.control.server import Server
 from appliance.events.cellular import ModemStateChanged
+from appliance.site import sim_pin
 from appliance.site.tokens import Tokens
 from appliance.site.vault import Vault
 from tests.support.modem import SimModem, sim_modem
@@ -33,6 +35,7 @@ class Engine:
 
     def __init__(self, folder: Path, *ports: Path, pin: str = "") -> None:
         self.pin = pin
+        (folder / "state").mkdir(exist_ok=True)
         self.folder, self.path = folder, folder / "control.sock"
         self.alarms: dict[str, tuple[str, str]] = {}
         self.told = 0
@@ -46,7 +49,7 @@ class Engine:
     async def _run(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self.service = CellularService(
-            self._ports, self._alarm, self.events.append, SimPin(self.folder / "sim-pin", lambda: self.pin, Vault(self.folder)), FAST
+            self._ports, self._alarm, self.events.append, SimPin(sim_pin.note(self.folder), lambda: self.pin, Vault(self.folder)), FAST
         )
         running = asyncio.create_task(self.service.run())
         server = Server(self.path, release="9.9")
@@ -177,15 +180,69 @@ def test_a_wrong_pin_is_entered_once_over_restarts_as_well_and_the_right_one_ope
                 assert sim.wrong == 1
             finally:
                 engine.close()
-        assert "1234" not in (tmp_path / "sim-pin").read_text()
+        assert "1234" not in sim_pin.note(tmp_path).read_text()
         engine = Engine(tmp_path, sim.at, pin="4711")
         try:
             engine.state("ready")
-            wait_until(lambda: not (tmp_path / "sim-pin").exists(), 5.0, "the note gone")
+            wait_until(lambda: not sim_pin.note(tmp_path).exists(), 5.0, "the note gone")
             assert sim.wrong == 1
             assert engine.alarms == {}
         finally:
             engine.close()
+
+
+@contextlib.contextmanager
+def running(folder: Path, sim: SimModem, pin: str) -> Iterator[Engine]:
+    Vault(folder).put({sim_pin.NAME: pin})
+    engine = Engine(folder, sim.at, pin=pin)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def _looked_at(sim: SimModem) -> None:
+    """The card was looked at again, and the PIN had the time to be entered."""
+    sim.asked.clear()
+    wait_until(lambda: sim.asked.count("AT+CPIN?") > 2, 5.0, "the card looked at again")
+
+
+def test_the_note_goes_as_soon_as_the_card_is_open_though_there_is_no_network(tmp_path: Path) -> None:
+    with sim_modem(tmp_path, sim="SIM PIN", pin="4711", cs=3, eps=3) as sim:
+        for _ in range(2):
+            with running(tmp_path, sim, "4711") as engine:
+                engine.state("denied")
+                wait_until(lambda: not sim_pin.note(tmp_path).exists(), 5.0, "the note gone")
+            sim.sim = "SIM PIN"  # its power was away
+
+
+def test_a_card_that_is_busy_gets_the_pin_again(tmp_path: Path) -> None:
+    with sim_modem(tmp_path, sim="SIM PIN", pin="4711", verdicts={"AT+CPIN=": ["+CME ERROR: 14"]}) as sim, running(tmp_path, sim, "4711") as engine:
+        engine.state("ready")
+        assert sim.wrong == 0
+
+
+def test_a_pin_is_tried_again_when_a_person_sets_it_anew_and_not_before(tmp_path: Path) -> None:
+    sim_pin.note(tmp_path).parent.mkdir()
+    Vault(tmp_path).put({sim_pin.NAME: "4711"})
+    with sim_modem(tmp_path, sim="SIM PIN", pin="4711") as sim:
+        # Killed between the note and the command.
+        SimPin(sim_pin.note(tmp_path), lambda: "4711", Vault(tmp_path)).take()
+        with running(tmp_path, sim, "4711") as engine:
+            engine.state("pin-needed")
+            _looked_at(sim)
+            assert not any(asked.startswith("AT+CPIN=") for asked in sim.asked)
+            sim_pin.set_again(tmp_path, "1234", {sim_pin.NAME: "4711"})
+            assert sim_pin.note(tmp_path).exists(), "another PIN needs it not, and the old one is not to be tried again"
+            sim_pin.set_again(tmp_path, "4711", {sim_pin.NAME: "4711"})
+            engine.state("ready")
+
+
+def test_a_pin_that_does_not_come_to_be_entered_is_not_noted(tmp_path: Path) -> None:
+    with sim_modem(tmp_path) as sim:
+        made = CellularService((sim.at,), lambda *_: None, lambda _: None, SimPin(sim_pin.note(tmp_path), lambda: "4711", Vault(tmp_path)), FAST)
+        made._enter("4711")  # no card asks for it
+        assert made._spared
 
 
 def test_a_locked_card_is_never_given_a_pin(tmp_path: Path) -> None:

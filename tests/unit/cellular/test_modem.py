@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from appliance.cellular.api import CallState, CellularError, End, Fault, ModemState, TextState
+from appliance.cellular.api import CallState, CellularError, End, Fault, ModemState, PinSpared, TextState
 from appliance.cellular.modem import Modem, Timing, registration, reopen_backoff_s, signal_dbm
 from appliance.cellular.modems import find, models
 from appliance.cellular.modems.quectel import MODEL as QUECTEL
@@ -230,6 +230,36 @@ def test_a_modem_nobody_knows():
     with pytest.raises(CellularError):
         desk.modem.dial("911", 0.0, emergency=True)
     assert "ACME Telegraph 1" in trouble(desk.view, "/dev/x", 0.0)[0]
+
+
+def test_a_pin_that_did_not_reach_the_card_is_told():
+    desk = Desk(**{"AT+CPIN?": "+CPIN: SIM PIN\nOK", 'AT+CPIN="': "+CME ERROR: 14"}).open()
+    desk.modem.enter_pin("4711")
+    desk.settle()
+    assert desk.news.count(PinSpared()) == 1
+    desk.says['AT+CPIN="'] = "+CME ERROR: 16"
+    desk.modem.enter_pin("4711")
+    desk.settle()
+    assert desk.news.count(PinSpared()) == 1, "a wrong one has cost a try"
+    desk.modem.enter_pin("4711")
+    desk.line("RDY")
+    assert desk.news.count(PinSpared()) == 2, "it waited still"
+    desk.says['AT+CPIN="'] = None
+    desk.modem.enter_pin("4711")
+    desk.settle()
+    desk.line("RDY")
+    assert desk.news.count(PinSpared()) == 2, "nobody knows whether the card has seen it"
+
+
+def test_the_card_is_open_before_there_is_a_network():
+    desk = Desk(**{"AT+CPIN?": "+CME ERROR: 14", "AT+CREG?": "+CREG: 1,2\nOK", "AT+CEREG?": "+CEREG: 1,2\nOK"}).open()
+    assert (desk.state, desk.view.card_open) == (ModemState.SEARCHING, False)
+    desk.news.clear()
+    desk.line("+CPIN: READY")
+    assert (desk.state, desk.view.card_open) == (ModemState.SEARCHING, True)
+    assert [news.view.card_open for news in desk.news] == [True]
+    desk.line("+CPIN: SIM PIN")
+    assert (desk.state, desk.view.card_open) == (ModemState.PIN_NEEDED, False)
 
 
 # ---- calls -----------------------------------------------------------------------------------------------------------

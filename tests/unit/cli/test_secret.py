@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from appliance.cli.main import main
 from appliance.errors import StateError
+from appliance.site import sim_pin
 from appliance.site.install import install
 from appliance.site.sample import sample_site
 from appliance.site.store import SiteStore
@@ -61,6 +62,16 @@ def test_set_reads_the_input_and_counts_at_once(desk: Desk) -> None:
     done = desk.run("set", "users.alex.password", "--json", typed="horse staple\r\n")
     assert json.loads(done.output) == {"name": "users.alex.password", "running": False}
     assert signs_in(desk.vault.values(1)["users.alex.password"], "horse staple")
+
+
+def test_the_sim_cards_pin_set_anew_is_entered_once_more_and_another_needs_no_leave(desk: Desk) -> None:
+    note = sim_pin.note(desk.data)
+    note.parent.mkdir(exist_ok=True)
+    note.write_text("entered")
+    assert desk.run("set", sim_pin.NAME, typed="4711\n").exit_code == 0
+    assert note.exists()
+    assert desk.run("set", sim_pin.NAME, typed="4711\n").exit_code == 0
+    assert not note.exists()
 
 
 def test_a_value_on_the_command_line_is_refused(desk: Desk) -> None:

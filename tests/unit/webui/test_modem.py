@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from appliance.errors import ControlError
+from appliance.site import sim_pin
+from appliance.site.vault import Vault
 from tests.support.pages import Pages
 from tests.support.web import office
 from webui.engine import State
@@ -56,6 +58,18 @@ def test_what_is_wrong_stands_with_its_cure(
     words = Pages(tmp_path, office()).get("/lines/modem").words
     for sentence in sentences:
         assert sentence in words, sentence
+
+
+def test_the_pin_that_counts_already_is_entered_once_more_when_it_is_typed_again(tmp_path: Path) -> None:
+    pages = Pages(tmp_path, office())
+    form = {"enabled": "on", "use": "emergency", "destination.kind": ""}
+    note = sim_pin.note(pages.data)
+    note.parent.mkdir(exist_ok=True)
+    note.write_text("entered")
+    Vault(pages.data).put({sim_pin.NAME: "4711"})
+    for typed, there in (("", True), ("1234", True), ("4711", False)):
+        assert pages.post("/lines/modem", {**form, "sim.pin": typed}).status == 303
+        assert note.exists() is there
 
 
 def test_what_it_is_for_is_saved_and_its_pin_is_sealed(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from appliance.errors import ControlError
+from appliance.site import sim_pin
 from appliance.types import MODEM
 from webui.areas.lines import AREA
 from webui.areas.lines.destination import DestinationField
@@ -25,6 +26,7 @@ from webui.vitals import emergency_number
 _l = lazy_gettext
 AREA.tab("modem", _l("Mobile modem"), 50)
 LONGEST = 1600
+PIN = "sim.pin"
 SHAPES = {"queued": "wait", "sending": "busy", "sent": "ok", "failed": "bad"}
 REACHED = frozenset({480, 486, 487})
 """The call came to a telephone, which was not taken up: nothing is wrong with the modem."""
@@ -41,7 +43,7 @@ class ModemForm(Form):
         ), help=_l("It carries one call. An emergency call takes it from an ordinary one.")),
         Section(_l("SIM card")),
         Phone(name="sim.number", label=_l("Its number"), optional=True, help=_l("An emergency centre sees it and calls it back.")),
-        Secret(name="sim.pin", label=_l("New PIN"), optional=True, help=_l("Kept sealed, and never tried twice when it is wrong. Empty: as it is.")),
+        Secret(name=PIN, label=_l("New PIN"), optional=True, help=_l("Kept sealed, and never tried twice when it is wrong. Empty: as it is.")),
         Section(_l("Incoming calls"), _l("An emergency centre that calls back reaches whoever called it, whatever stands here.")),
         DestinationField(name="destination", label=_l("Lead to"), help=_l("Nowhere yet: as the incoming number that the SIM card has.")),
     )  # fmt: skip
@@ -51,6 +53,8 @@ class ModemForm(Form):
 def modem() -> Response | str:
     form = ModemForm.at("modem")
     if form.save():
+        if pin := _typed(PIN):
+            sim_pin.set_again(place().data, pin, place().secrets())
         return redirect(url_for("lines.modem"), 303)
     return _page(form)
 
