@@ -58,7 +58,7 @@ class Scene:
         wait_until(lambda: self.modem.call is None, 5.0, "the modem idle")
         self.modem.asked.clear()
         self.modem.heard.clear()
-        self.modem.far, self.modem.tones = far, ""
+        self.modem.far, self.modem.tones, self.modem.late = far, "", ""
         self.carrier.plan = [refuse(503)]
 
     def last(self) -> dict[str, Any]:
@@ -182,8 +182,10 @@ def test_911_goes_over_the_modem_and_the_centre_calls_back_to_whoever_called(sce
     back.hangup()
 
 
-def test_an_emergency_takes_the_modem_from_an_ordinary_call(scene: Scene) -> None:
+@pytest.mark.parametrize("late", ["OK", "NO CARRIER"])
+def test_an_emergency_takes_the_modem_from_an_ordinary_call(scene: Scene, late: str) -> None:
     scene.fresh()
+    scene.modem.late = late
     ordinary = scene.dial("2025550199").wait("CONFIRMED", 15.0)
     urgent = scene.dial("911", phone=1).wait("CONFIRMED", 10.0)
     ordinary.wait("DISCONNECTED", 5.0)
