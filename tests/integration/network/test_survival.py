@@ -109,7 +109,8 @@ def at_the_gateway(world: World, number: str, loss: Callable[[SiteNet], None]) -
     ways = world.wan()["ways"]
     assert [way["id"] for way in ways["emergency"]] == ["pri", "acme"], "an emergency call tries everything"
     assert [way["id"] for way in ways["emergency_without_internet"]] == ["pri"]
-    assert [way["id"] for way in ways["outside"]] == (["pri"] if loss is cable else ["pri", "acme"])
+    # A line that answered a moment ago is left out only when it has missed a question, too.
+    assert [way["id"] for way in ways["outside"]] in (["pri", "acme"], ["pri"] if loss is cable else [])
     assert ways["emergency"][0]["kind"] == "gateway" and ways["emergency"][0]["reason"] == "Answers; needs no internet"
     there, here = len(world.acme.calls), len(world.pri.calls)
     began = time.monotonic()
@@ -141,7 +142,8 @@ def test_a_cable_pulled_out_in_mid_call(world: World) -> None:
     rung.wait("DISCONNECTED")
     outside.wait("DISCONNECTED", 60.0)
     assert time.monotonic() - began <= 40, "10 s of silence, looked at every 5 s, on a slow machine"
-    assert "The internet is gone" in (world.phones[2].folder / "pjsua.log").read_text(errors="replace")
+    told = world.phones[2].folder / "pjsua.log"
+    wait_until(lambda: "The internet is gone" in told.read_text(errors="replace"), 10.0, "the reason on the phone")
     world.box.wait_idle()
     said = [row["path"] for row in wait_until(lambda: records(world), 10.0, "the record")]
     assert [path[-1] for path in said] == ["The internet is gone"], "and the record says why"
