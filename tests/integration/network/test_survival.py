@@ -142,11 +142,15 @@ def test_a_cable_pulled_out_in_mid_call(world: World) -> None:
     rung.wait("DISCONNECTED")
     outside.wait("DISCONNECTED", 60.0)
     assert time.monotonic() - began <= 40, "10 s of silence, looked at every 5 s, on a slow machine"
+    # Its log reaches the disk in blocks: the messages of the next call push out those of the last.
+    again, rung = world.dial(2, "202").wait("CONFIRMED"), world.phones[1].incoming()
+    again.hangup()
+    rung.wait("DISCONNECTED")
     told = world.phones[2].folder / "pjsua.log"
     wait_until(lambda: "The internet is gone" in told.read_text(errors="replace"), 10.0, "the reason on the phone")
     world.box.wait_idle()
-    said = [row["path"] for row in wait_until(lambda: records(world), 10.0, "the record")]
-    assert [path[-1] for path in said] == ["The internet is gone"], "and the record says why"
+    ends = wait_until(lambda: [row["path"][-1] for row in records(world)], 10.0, "the record")
+    assert ends.count("The internet is gone") == 1, "and the record says why"
 
 
 @pytest.mark.parametrize(("loss", "number"), [(silence, OUTSIDE), (one_way, "911")])
