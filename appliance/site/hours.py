@@ -147,7 +147,7 @@ def _edges(schedule: Schedule, day: date) -> Iterator[int]:
     for start, end in _hours(schedule, day):
         yield from (edge for edge in (minutes(start), minutes(end)) if edge < DAY_MIN)
     for start, end in _hours(schedule, day - timedelta(days=1)):
-        if minutes(end) <= minutes(start):
+        if minutes(end) <= min(minutes(start), DAY_MIN - 1):
             yield minutes(end)
 
 

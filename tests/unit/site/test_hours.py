@@ -141,6 +141,11 @@ def test_what_never_changes_says_so() -> None:
     assert night.until == at("2026-11-27T22:00")
 
 
+def test_hours_from_midnight_to_midnight_end_the_next_day() -> None:
+    found = outlook(schedule({"days": ["mon"], "start": "24:00", "end": "24:00"}), at("2026-11-16T10:00"))
+    assert found.until is None or found.until > at("2026-11-16T10:00")
+
+
 @given(PERIODS, HOLIDAYS, MOMENTS)
 def test_nothing_changes_before_the_next_change(periods: object, holidays: object, moment: datetime) -> None:
     hours = Schedule.model_validate({"name": "H", "periods": periods, "holidays": holidays})
