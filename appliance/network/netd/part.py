@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -39,13 +40,14 @@ class Tools:
     unable: str
 
 
-class Part:
+class Part(ABC):
     """A few verbs that belong together. `name` is unique; the verbs' names begin with it and a dot (`drill.cut`)."""
 
     name = ""
 
+    @abstractmethod
     def verbs(self) -> dict[str, Verb]:
-        raise NotImplementedError
+        """What this part does, by name."""
 
     async def heal(self) -> None:
         """When netd starts, before anybody is listened to: take back what a killed one left and no undo file covers."""
