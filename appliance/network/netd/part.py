@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -40,14 +39,13 @@ class Tools:
     unable: str
 
 
-class Part(ABC):
+class Part:
     """A few verbs that belong together. `name` is unique; the verbs' names begin with it and a dot (`drill.cut`)."""
 
     name = ""
 
-    @abstractmethod
     def verbs(self) -> dict[str, Verb]:
-        """What this part does, by name."""
+        raise NotImplementedError
 
     async def heal(self) -> None:
         """When netd starts, before anybody is listened to: take back what a killed one left and no undo file covers."""
